@@ -1,0 +1,302 @@
+"""Every error that bulkstream raises: one tree, rooted at `BulkstreamError`.
+
+Each class also inherits the builtin that a caller would catch anyway. An error carries its facts as fields
+(`status`, `part`, `path`, `offset`, …); its text says what happened and its `hint` what to do next. Whether a
+request may be sent again is decided here, by the class, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from bulkstream.model import Place, Report
+
+
+class BulkstreamError(Exception):
+    """Root of all errors of this package.
+
+    Attributes:
+        hint: What the user can do next, one sentence, or empty.
+        report: The report of the load that this error ended, where there was one.
+    """
+
+    hint: str = ""
+    report: Report | None = None
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        if hint:
+            self.hint = hint
+
+
+class UsageError(BulkstreamError, ValueError):
+    """An argument, a setting or a combination of them makes no sense."""
+
+
+class MissingExtra(BulkstreamError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed",
+            hint=f"Install it with: pip install 'bulkstream[{extra}]'",
+        )
+        self.package = package
+        self.extra = extra
+
+
+# ---- the source
+
+
+class SourceError(BulkstreamError):
+    """The data to be loaded can't be read as it must be.
+
+    Attributes:
+        place: File and byte offset, where known.
+    """
+
+    def __init__(self, message: str, *, place: Place | None = None, hint: str = "") -> None:
+        super().__init__(f"{place}: {message}" if place else message, hint=hint)
+        self.place = place
+
+
+class SourceMissing(SourceError, FileNotFoundError):
+    """A named file does not exist, or a pattern matches nothing."""
+
+
+class SourceUnreadable(SourceError, OSError):
+    """The operating system refused to open or read a source."""
+
+
+class SourceChanged(SourceError):
+    """A file's size or modification time changed during the load."""
+
+
+class HeaderMismatch(SourceError):
+    """Files given together, or a file and the stream's schema, don't agree on their columns."""
+
+
+class RecordTooLong(SourceError):
+    """A single record is longer than the limit `max_record_size`."""
+
+
+class UnclosedQuote(SourceError):
+    """A file ends inside a quoted field."""
+
+
+class SchemaError(BulkstreamError, ValueError):
+    """A schema can't be inferred, read, or matched with the stream's."""
+
+
+# ---- the API
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The facts of one failed exchange with the server.
+
+    Attributes:
+        method: HTTP method.
+        url: Address without query string.
+        status: HTTP status, None when no answer arrived.
+        message: The server's own message, or what went wrong on the way.
+        request_id: The server's trace id (`toe` in Domo's error bodies), or empty.
+        retry_after_s: Seconds that the server asked to wait, None when it didn't ask.
+    """
+
+    method: str
+    url: str
+    status: int | None = None
+    message: str = ""
+    request_id: str = ""
+    retry_after_s: float | None = None
+
+    def __str__(self) -> str:
+        """One line: what was asked, what came back."""
+        status = f" answered {self.status}" if self.status is not None else ""
+        trace = f" (trace id {self.request_id})" if self.request_id else ""
+        return f"{self.method} {self.url}{status}: {self.message or 'no message'}{trace}"
+
+
+class ApiError(BulkstreamError):
+    """The server refused a request, or no usable answer arrived.
+
+    Attributes:
+        exchange: The facts of the last attempt.
+        attempts: How often the request was sent.
+        retryable: Sending the same request again may succeed (class attribute).
+        ambiguous: The request may have taken effect although it failed (class attribute).
+    """
+
+    retryable: ClassVar[bool] = False
+    ambiguous: ClassVar[bool] = False
+
+    def __init__(self, exchange: Exchange, *, hint: str = "") -> None:
+        super().__init__(str(exchange), hint=hint)
+        self.exchange = exchange
+        self.attempts = 1
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status of the answer, None when none arrived."""
+        return self.exchange.status
+
+    @property
+    def message(self) -> str:
+        """The server's own message."""
+        return self.exchange.message
+
+    @property
+    def request_id(self) -> str:
+        """The server's trace id, or empty."""
+        return self.exchange.request_id
+
+
+class RequestRejected(ApiError):
+    """The request itself is at fault (400, 406, 415, 422 and other 4xx)."""
+
+    hint = "The request was refused as it is; sending it again would not help."
+
+
+class AuthError(ApiError, PermissionError):
+    """Credentials or permissions are missing (401, 403)."""
+
+
+class Unauthorized(AuthError):
+    """401: the credentials were not accepted."""
+
+    hint = (
+        "Check BULKSTREAM_TOKEN (instance) or BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET (public), "
+        "and that they belong to this BULKSTREAM_URL."
+    )
+
+
+class Forbidden(AuthError):
+    """403: the credentials are valid but don't allow this."""
+
+    hint = "The account needs the `data` scope and must own, or be allowed to edit, the stream."
+
+
+class NotFound(ApiError, LookupError):
+    """404: no such stream, execution or dataset."""
+
+    hint = "Check the id, and that the credentials belong to the instance that holds it."
+
+
+class Conflict(ApiError):
+    """409: the state of the stream or execution forbids the request."""
+
+    hint = "A stream has one open execution at a time: see `bulkstream executions list STREAM`."
+
+
+class Throttled(ApiError):
+    """429: too many requests."""
+
+    retryable = True
+    hint = "The server asked to slow down; try again later or lower --concurrency."
+
+
+class NotReady(ApiError):
+    """408, 425, 503: the server did not take the request on."""
+
+    retryable = True
+    hint = "The server is not ready for requests; try again later."
+
+
+class ServerFault(ApiError):
+    """500, 502, 504 and other 5xx: the server failed, perhaps after the request took effect."""
+
+    retryable = True
+    ambiguous = True
+    hint = "The server failed; if it goes on, give the trace id to Domo's support."
+
+
+class ApiUnreachable(ApiError, ConnectionError):
+    """No connection could be made, so the request was never sent."""
+
+    retryable = True
+    hint = "Check BULKSTREAM_URL, the network and the proxy settings."
+
+
+class ApiDisconnected(ApiError, ConnectionError):
+    """The connection broke before the answer was complete."""
+
+    retryable = True
+    ambiguous = True
+    hint = "The connection broke; check the network between here and the server."
+
+
+class ApiTimeout(ApiError, TimeoutError):
+    """No byte moved in either direction for `stall_timeout_s` seconds."""
+
+    retryable = True
+    ambiguous = True
+    hint = "The server or the network stalled; raise stall_timeout_s if it is known to be slow."
+
+
+class UnexpectedAnswer(ApiError):
+    """An answer arrived, but not what the API documents (an HTML page, an empty body, broken JSON)."""
+
+    retryable = True
+    ambiguous = True
+    hint = "A proxy, a login page or a maintenance page answers in the API's place; check BULKSTREAM_URL."
+
+
+class NotInDialect(BulkstreamError, NotImplementedError):
+    """The chosen dialect of the API has no such call."""
+
+    def __init__(self, call: str, dialect: str) -> None:
+        super().__init__(
+            f"the {dialect} dialect has no call to {call}",
+            hint="Choose the other dialect with BULKSTREAM_DIALECT if the account has access to it.",
+        )
+        self.call = call
+        self.dialect = dialect
+
+
+# ---- the load
+
+
+class LoadError(BulkstreamError):
+    """A load did not end in a commit."""
+
+
+class PartFailed(LoadError):
+    """A part was refused for good, or its retries ran out.
+
+    Attributes:
+        part: Number of the part, from 1.
+        cause: The last error of its upload.
+    """
+
+    def __init__(self, part: int, cause: ApiError) -> None:
+        tries = f" after {cause.attempts} attempts" if cause.attempts > 1 else ""
+        super().__init__(f"part {part} failed{tries}: {cause}", hint=cause.hint)
+        self.part = part
+        self.cause = cause
+
+
+class GateFailed(LoadError):
+    """What was acknowledged is not what was read, so nothing was committed.
+
+    Attributes:
+        reasons: One sentence for each check that failed.
+    """
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("not committed: " + "; ".join(reasons))
+        self.reasons = reasons
+
+
+class CommitRefused(LoadError):
+    """The server refused or failed the commit; the dataset is unchanged."""
+
+
+class OutcomeUnknown(LoadError):
+    """Whether the commit took effect could not be found out in time."""
+
+
+class VerificationFailed(LoadError):
+    """The committed dataset is not what was sent."""

@@ -1,0 +1,182 @@
+"""The nouns of a load, from the source to the report, as frozen values.
+
+`Chunk` (raw CSV, whole records) becomes `Part` (its gzip) becomes `Receipt` (the server has it); `Plan` says what
+a load would do and `Report` what it did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class ColumnType(StrEnum):
+    """Column types of a Domo dataset (source: developer portal, Streams API)."""
+
+    STRING = "STRING"
+    LONG = "LONG"
+    DOUBLE = "DOUBLE"
+    DECIMAL = "DECIMAL"
+    DATE = "DATE"
+    DATETIME = "DATETIME"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a dataset."""
+
+    name: str
+    type: ColumnType = ColumnType.STRING
+
+
+class Dialect(StrEnum):
+    """The two forms in which Domo offers the Streams API."""
+
+    INSTANCE = "instance"
+    PUBLIC = "public"
+
+
+class UpdateMethod(StrEnum):
+    """What a committed execution does with the dataset's rows."""
+
+    REPLACE = "REPLACE"
+    APPEND = "APPEND"
+    UPSERT = "UPSERT"
+
+
+class HeaderMode(StrEnum):
+    """Whether files begin with a header record."""
+
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
+class OnFailure(StrEnum):
+    """What becomes of the open execution when a load fails."""
+
+    ABORT = "abort"
+    KEEP = "keep"
+
+
+class Outcome(StrEnum):
+    """How a load ended; exactly one of these is true of each."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    KEPT = "kept"
+    UNKNOWN = "unknown"
+
+
+class Limit(StrEnum):
+    """The stage that a load waited for most."""
+
+    SOURCE = "source"
+    COMPRESS = "compress"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A byte in a source: the file's name and the offset from its start."""
+
+    path: str
+    offset: int
+
+    def __str__(self) -> str:
+        """As shown in errors."""
+        return f"{self.path} at byte {self.offset:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Raw, header-less CSV: whole records, in the order of the source.
+
+    Attributes:
+        number: From 1, without gaps.
+        data: The bytes; a window on a pooled buffer, valid until the chunk is compressed.
+        rows: Records in `data`.
+    """
+
+    number: int
+    data: memoryview
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A gzipped chunk, ready to be sent."""
+
+    number: int
+    body: bytes
+    raw_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The server acknowledged a part."""
+
+    number: int
+    raw_bytes: int
+    sent_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a load would do.
+
+    Attributes:
+        rows: Records in the source, None when nobody counted them.
+        parts: Parts that the source is cut into; an estimate unless `rows` is known.
+        raw_bytes: CSV bytes to be sent, before compression and without headers; None when unknown.
+        columns: Names and types, in the order of the file.
+        peak_memory_bytes: Upper bound of the memory for data, by the pipeline's formula.
+    """
+
+    rows: int | None
+    parts: int | None
+    raw_bytes: int | None
+    columns: tuple[Column, ...]
+    peak_memory_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """As printed by `upload --dry-run --json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a load did; the keys of `--json`, in their order.
+
+    Attributes:
+        raw_mb_s: Raw megabytes (10^6 bytes) per second, over the whole load.
+        ratio: Raw bytes per sent byte, None when nothing was sent.
+        retries: Requests that were sent again.
+        verified: What a comparison with the dataset found; None when there was none.
+        error: What went wrong, in one sentence, or None.
+    """
+
+    run_id: str
+    outcome: Outcome
+    stream_id: int | None
+    execution_id: int | None
+    parts: int
+    rows: int
+    bad_rows: int
+    raw_bytes: int
+    sent_bytes: int
+    seconds: float
+    raw_mb_s: float
+    ratio: float | None
+    retries: int
+    limited_by: Limit | None
+    verified: bool | None
+    peak_rss_mb: float
+    error: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As printed by `--json`."""
+        return asdict(self)

@@ -1,0 +1,200 @@
+"""Every setting, its default, unit and meaning, and where it may come from.
+
+A flag beats the environment, which beats the chosen profile, which beats the file's top level, which beats the
+default. The file is TOML (`config/bulkstream.toml` shows all of it); its place is `BULKSTREAM_CONFIG`, or
+`bulkstream/config.toml` under `XDG_CONFIG_HOME`. Secrets come from the environment or the file, never from flags.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from bulkstream.errors import UsageError
+from bulkstream.model import Dialect, HeaderMode, OnFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": KIB, "MIB": MIB, "GIB": GIB}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?I?B|)\s*", re.IGNORECASE)
+
+
+def parse_size(value: object) -> object:
+    """Turn `64MiB`, `50 MB` or `65536` into bytes; leave what is no text to the validation.
+
+    Raises:
+        ValueError: The text is no size.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError(f"{value!r} is not a size; write for example 64MiB, 50MB or 65536")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+Auto = Literal["auto"]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Connection(_Group):
+    """Which account to talk to, and how to get there."""
+
+    url: str | None = Field(None, description="base address, e.g. https://acme.domo.com or https://api.domo.com")
+    dialect: Dialect | None = Field(
+        None, description="instance or public; unset: public for api.domo.com or a client id, else instance"
+    )
+    token: SecretStr | None = Field(None, description="developer token (instance); better kept in BULKSTREAM_TOKEN")
+    client_id: str | None = Field(None, description="client id (public)")
+    client_secret: SecretStr | None = Field(
+        None, description="client secret (public); better kept in BULKSTREAM_CLIENT_SECRET"
+    )
+    ca_bundle: Path | None = Field(
+        None, description="PEM file of certificate authorities to trust instead of the system's"
+    )
+    connect_timeout_s: float = Field(10.0, gt=0, description="seconds to open a connection, TLS included")
+    stall_timeout_s: float = Field(60.0, gt=0, description="seconds without a byte moved before a request is given up")
+    start_multipart: bool = Field(True, description="announce each part before its body (instance dialect only)")
+
+
+class Retry(_Group):
+    """When a failed request is sent again."""
+
+    attempts: int = Field(10, ge=1, description="most times that one request is sent")
+    base_s: float = Field(
+        0.2, ge=0, description="seconds; the first wait is drawn from 0 to this, each next bound doubles"
+    )
+    cap_s: float = Field(30.0, ge=0, description="seconds; upper bound of a drawn wait")
+    budget: int = Field(
+        500, ge=0, description="tokens that all requests share; a retry takes 5, success gives them back"
+    )
+    max_retry_after_s: float = Field(900.0, ge=0, description="seconds; a longer Retry-After is not waited for")
+
+
+class Upload(_Group):
+    """How a source is cut, compressed, sent and finalized."""
+
+    part_size: Size = Field(64 * MIB, ge=KIB, le=2 * GIB, description="raw bytes per part")
+    max_parts: int = Field(
+        1000,
+        ge=1,
+        description="parts to aim at; larger sources get larger parts, up to 256MiB, unless part_size is set",
+    )
+    max_record_size: Size = Field(256 * MIB, ge=KIB, le=2 * GIB, description="bytes; a longer record is an error")
+    concurrency: Annotated[int, Field(ge=1, le=256)] | Auto = Field("auto", description="uploads in flight; auto: 4")
+    workers: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
+        "auto", description="compression threads; auto: one per usable core"
+    )
+    level: Annotated[int, Field(ge=0, le=12)] | Auto = Field(
+        "auto", description="gzip effort: 0-3 isal, 4-12 libdeflate; auto: 1"
+    )
+    header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
+    on_failure: OnFailure = Field(OnFailure.ABORT, description="what to do with the open execution: abort, keep")
+    sample_size: Size = Field(4 * MIB, ge=KIB, le=GIB, description="bytes of each source's sample for type inference")
+    commit_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for a commit to reach its end")
+    abort_timeout_s: float = Field(10.0, gt=0, description="seconds that an abort may take, retries included")
+    progress_interval_s: float = Field(
+        5.0, gt=0, description="seconds between progress lines where there is no terminal"
+    )
+
+
+class Settings(_Group):
+    """All settings of one load or one client."""
+
+    connection: Connection = Connection()
+    retry: Retry = Retry()
+    upload: Upload = Upload()
+
+
+ENVIRONMENT = {
+    "BULKSTREAM_URL": "url",
+    "BULKSTREAM_DIALECT": "dialect",
+    "BULKSTREAM_TOKEN": "token",
+    "BULKSTREAM_CLIENT_ID": "client_id",
+    "BULKSTREAM_CLIENT_SECRET": "client_secret",
+}
+"""Variables and the fields of `Connection` that they set; an empty variable counts as unset."""
+
+
+def config_path(environ: Mapping[str, str]) -> Path | None:
+    """Where the settings file is: `BULKSTREAM_CONFIG`, else the user's own if it exists.
+
+    Raises:
+        UsageError: `BULKSTREAM_CONFIG` names no file.
+    """
+    if named := environ.get("BULKSTREAM_CONFIG"):
+        if not Path(named).is_file():
+            raise UsageError(f"BULKSTREAM_CONFIG names {named}, which is no file")
+        return Path(named)
+    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
+    default = Path(home) / "bulkstream" / "config.toml"
+    return default if default.is_file() else None
+
+
+def load_settings(
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    profile: str | None = None,
+) -> Settings:
+    """Merge all places that settings come from, and check the result.
+
+    Args:
+        flags: Values by group and field, as given on the command line; None values count as not given.
+        environ: The environment; None means the process's own.
+        profile: Name of a table under `[profiles]` in the settings file.
+
+    Raises:
+        UsageError: A value is invalid, a field or profile is unknown, or the file can't be read.
+    """
+    environ = os.environ if environ is None else environ
+    path = config_path(environ)
+    merged = _read(path, profile)
+    env = {field: environ[name] for name, field in ENVIRONMENT.items() if environ.get(name)}
+    for layer in ({"connection": env}, flags or {}):
+        _overlay(merged, layer)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise UsageError(_explain(error, path)) from None
+
+
+def _read(path: Path | None, profile: str | None) -> dict[str, dict[str, Any]]:
+    if path is None:
+        if profile is not None:
+            raise UsageError(f"profile {profile!r} needs a settings file; name it in BULKSTREAM_CONFIG")
+        return {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read: {error}") from None
+    profiles = document.pop("profiles", {})
+    if profile is not None and profile not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise UsageError(f"{path} has no profile {profile!r}; it has: {known}")
+    _overlay(document, profiles[profile] if profile is not None else {})
+    return document
+
+
+def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    """Lay one layer of `{group: {field: value}}` over another, in place."""
+    for group, fields in above.items():
+        given = {name: value for name, value in fields.items() if value is not None}
+        below[group] = {**below.get(group, {}), **given}
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+    where = f" ({path})" if path else ""
+    return f"invalid settings{where}: " + "; ".join(lines)
