@@ -11,17 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bulkstream.api import Client
+    from bulkstream.client import Client, upload, upload_sync
     from bulkstream.errors import BulkstreamError
     from bulkstream.model import Column, ColumnType, Dialect, HeaderMode, OnFailure, Outcome, Plan, Report, UpdateMethod
-    from bulkstream.pipeline import upload, upload_sync
     from bulkstream.settings import Settings, load_settings
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "BulkstreamError": "errors",
-    "Client": "api",
+    "Client": "client",
     "Column": "model",
     "ColumnType": "model",
     "Dialect": "model",
@@ -33,8 +32,8 @@ _HOMES = {
     "Settings": "settings",
     "UpdateMethod": "model",
     "load_settings": "settings",
-    "upload": "pipeline",
-    "upload_sync": "pipeline",
+    "upload": "client",
+    "upload_sync": "client",
 }
 
 __all__ = [

@@ -6,9 +6,12 @@ a load would do and `Report` what it did.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ColumnType(StrEnum):
@@ -97,11 +100,13 @@ class Chunk:
         number: From 1, without gaps.
         data: The bytes; a window on a pooled buffer, valid until the chunk is compressed.
         rows: Records in `data`.
+        release: Gives the buffer back; called once, by whoever compressed the chunk.
     """
 
     number: int
     data: memoryview
     rows: int
+    release: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,19 @@ def load_settings(
         raise UsageError(_explain(error, path)) from None
 
 
+def overridden(settings: Upload, values: Mapping[str, Any]) -> Upload:
+    """Return upload settings with some values replaced; None values count as not given.
+
+    Raises:
+        UsageError: A value is invalid.
+    """
+    given = settings.model_dump(exclude_unset=True) | {k: v for k, v in values.items() if v is not None}
+    try:
+        return Upload(**given)
+    except ValidationError as error:
+        raise UsageError(_explain(error, None)) from None
+
+
 def _read(path: Path | None, profile: str | None) -> dict[str, dict[str, Any]]:
     if path is None:
         if profile is not None:

@@ -1,0 +1,149 @@
+"""The library's face: a client that loads, and functions for those who need only one load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+import anyio
+
+from bulkstream.api import ApiClient, Stream
+from bulkstream.errors import BulkstreamError
+from bulkstream.ledger import Ledger
+from bulkstream.model import Column, HeaderMode, OnFailure, Outcome, UpdateMethod
+from bulkstream.pipeline import run
+from bulkstream.prepare import Request, prepare
+from bulkstream.reporter import Reporter, Silent
+from bulkstream.settings import Upload, overridden
+
+if TYPE_CHECKING:
+    from bulkstream.model import Report
+
+Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""One path or glob pattern, or several, loaded in their order."""
+
+
+class UploadOptions(TypedDict, total=False):
+    """What an upload can be told; what is left out comes from the client's settings.
+
+    Attributes:
+        stream: The stream to load into, or its id. Exactly one of this and `dataset_name` is needed.
+        dataset_name: Name of the dataset; its stream is created if there is none.
+        mode: REPLACE, APPEND or UPSERT; the stream's own if left out.
+        key: Key columns of an UPSERT.
+        schema: Columns of a new dataset, instead of inferred ones.
+        reporter: Is told how the load goes on.
+    """
+
+    stream: int | Stream
+    dataset_name: str
+    mode: UpdateMethod | str
+    key: Sequence[str]
+    schema: Sequence[Column]
+    part_size: int | str
+    concurrency: int | Literal["auto"]
+    workers: int | Literal["auto"]
+    level: int | Literal["auto"]
+    header: HeaderMode | str
+    on_failure: OnFailure | str
+    reporter: Reporter
+
+
+class Client(ApiClient):
+    """An account's streams, executions and datasets, and loads into them.
+
+    Open it with `async with`; one client serves any number of loads at once, over one pool of connections.
+    """
+
+    async def upload(self, source: Sources, **options: Unpack[UploadOptions]) -> Report:
+        """Load CSV files and commit them, or leave the dataset as it was.
+
+        Blocks the event loop at no time for longer than a few milliseconds. Cancelling aborts the execution, within
+        `abort_timeout_s`, and leaves nothing open.
+
+        Args:
+            source: Paths and glob patterns of CSV files.
+            **options: See `UploadOptions`.
+
+        Returns:
+            The report of a committed load.
+
+        Raises:
+            UsageError: The options contradict each other or the stream.
+            SourceError: The source can't be loaded as it is.
+            LoadError: The load was not committed, or nobody knows.
+            ApiError: The server refused before there was an execution.
+        """
+        request = _request(source, self.settings.upload, options)
+        return await load(request, self, ledger=Ledger(), reporter=options.get("reporter") or Silent())
+
+
+async def upload(source: Sources, *, client: Client | None = None, **options: Unpack[UploadOptions]) -> Report:
+    """Load CSV files; without a client, with one of its own that the environment describes.
+
+    Raises:
+        BulkstreamError: As `Client.upload` does.
+    """
+    if client is not None:
+        return await client.upload(source, **options)
+    async with Client.from_env() as own:
+        return await own.upload(source, **options)
+
+
+def upload_sync(source: Sources, **options: Unpack[UploadOptions]) -> Report:
+    """Load CSV files from code that has no event loop; opens a loop and a client of its own.
+
+    Raises:
+        BulkstreamError: As `Client.upload` does.
+        RuntimeError: Called where an event loop runs; await `upload` there.
+    """
+
+    async def load_once() -> Report:
+        return await upload(source, **options)
+
+    return anyio.run(load_once)
+
+
+async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> Report:
+    """Prepare and run a load, and report on it in every case.
+
+    An error of this package leaves with its `report`; the ledger has the account after any other exception, a
+    cancellation included.
+
+    Raises:
+        BulkstreamError: As `Client.upload` does.
+    """
+    client = client.scoped(reporter.notice)
+    try:
+        await run(await prepare(request, client, reporter), client, ledger=ledger, reporter=reporter)
+    except BaseException as error:
+        ledger.outcome = ledger.outcome or Outcome.ABORTED
+        ledger.error = str(error) if isinstance(error, Exception) else "interrupted"
+        report = _conclude(ledger, client, reporter)
+        if isinstance(error, BulkstreamError):
+            error.report = report
+        raise
+    return _conclude(ledger, client, reporter)
+
+
+def _conclude(ledger: Ledger, client: ApiClient, reporter: Reporter) -> Report:
+    ledger.retries = client.retries
+    report = ledger.report()
+    reporter.finished(report)
+    return report
+
+
+def _request(source: Sources, settings: Upload, options: UploadOptions) -> Request:
+    stream = options.get("stream")
+    mode = options.get("mode")
+    schema = options.get("schema")
+    return Request(
+        sources=(source,) if isinstance(source, str | os.PathLike) else tuple(source),
+        settings=overridden(settings, {name: options.get(name) for name in Upload.model_fields}),
+        stream_id=stream.id if isinstance(stream, Stream) else stream,
+        dataset_name=options.get("dataset_name"),
+        update_method=UpdateMethod(mode.upper()) if mode else None,
+        key_columns=tuple(options.get("key") or ()),
+        schema=tuple(schema) if schema else None,
+    )

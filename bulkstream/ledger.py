@@ -1,0 +1,122 @@
+"""The account of one load: what was cut, sent and acknowledged, and how it ended.
+
+Stages write into it, the gate, the progress line and the report read from it. It lives on the event loop: no other
+thread touches it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bulkstream.memory import peak_rss_mb
+from bulkstream.model import Limit, Outcome, Report
+from bulkstream.reporter import Progress
+
+if TYPE_CHECKING:
+    from bulkstream.model import Chunk, Receipt
+
+
+def new_run_id() -> str:
+    """Name a run: the time in UTC, so that names sort, and six random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The running account; times are seconds, bytes are raw unless the name says otherwise.
+
+    Attributes:
+        outcome: None until the load has ended.
+        starved_s: Time in which compression workers waited for the source.
+        busy_s: Time in which they worked.
+        blocked_s: Time in which they waited for the uploads.
+    """
+
+    run_id: str = field(default_factory=new_run_id)
+    total_bytes: int | None = None
+    started: float = field(default_factory=time.perf_counter)
+    stream_id: int | None = None
+    execution_id: int | None = None
+    outcome: Outcome | None = None
+    error: str | None = None
+    verified: bool | None = None
+    cut_parts: int = 0
+    cut_rows: int = 0
+    cut_bytes: int = 0
+    acked_rows: int = 0
+    acked_bytes: int = 0
+    acked_sent_bytes: int = 0
+    sent_bytes: int = 0
+    retries: int = 0
+    starved_s: float = 0.0
+    busy_s: float = 0.0
+    blocked_s: float = 0.0
+    receipts: dict[int, Receipt] = field(default_factory=dict)
+
+    def cut(self, chunk: Chunk) -> None:
+        """A chunk was cut."""
+        self.cut_parts += 1
+        self.cut_rows += chunk.rows
+        self.cut_bytes += len(chunk.data)
+
+    def compressed(self, *, starved: float, busy: float, blocked: float) -> None:
+        """A worker has handed on a part; it waited and worked for so many seconds."""
+        self.starved_s += starved
+        self.busy_s += busy
+        self.blocked_s += blocked
+
+    def sent(self, count: int) -> None:
+        """So many bytes of a part were handed to the network."""
+        self.sent_bytes += count
+
+    def receipt(self, receipt: Receipt) -> None:
+        """The server has a part."""
+        self.receipts[receipt.number] = receipt
+        self.acked_rows += receipt.rows
+        self.acked_bytes += receipt.raw_bytes
+        self.acked_sent_bytes += receipt.sent_bytes
+
+    def limited_by(self) -> Limit | None:
+        """Name the stage that the compression workers spent most of their time on or waiting for."""
+        spent = {Limit.SOURCE: self.starved_s, Limit.COMPRESS: self.busy_s, Limit.UPLOAD: self.blocked_s}
+        limit = max(spent, key=spent.__getitem__)
+        return limit if spent[limit] > 0 else None
+
+    def progress(self) -> Progress:
+        """Take a snapshot."""
+        return Progress(
+            read_bytes=self.cut_bytes,
+            total_bytes=self.total_bytes,
+            acked_bytes=self.acked_bytes,
+            acked_rows=self.acked_rows,
+            acked_parts=len(self.receipts),
+            sent_bytes=self.sent_bytes,
+            seconds=time.perf_counter() - self.started,
+        )
+
+    def report(self) -> Report:
+        """Close the account; bytes and rows are those that the server acknowledged."""
+        seconds = time.perf_counter() - self.started
+        return Report(
+            run_id=self.run_id,
+            outcome=self.outcome or Outcome.ABORTED,
+            stream_id=self.stream_id,
+            execution_id=self.execution_id,
+            parts=len(self.receipts),
+            rows=self.acked_rows,
+            bad_rows=0,
+            raw_bytes=self.acked_bytes,
+            sent_bytes=self.acked_sent_bytes,
+            seconds=round(seconds, 3),
+            raw_mb_s=round(self.acked_bytes / 1e6 / seconds, 1) if seconds else 0.0,
+            ratio=round(self.acked_bytes / self.acked_sent_bytes, 3) if self.acked_sent_bytes else None,
+            retries=self.retries,
+            limited_by=self.limited_by(),
+            verified=self.verified,
+            peak_rss_mb=round(peak_rss_mb(), 1),
+            error=self.error,
+        )

@@ -1,0 +1,154 @@
+"""The load, wired: source -> cut -> compress -> upload -> finalize.
+
+    Cutter --Chunk--> compress x workers --Part--> upload x concurrency --Receipt--> Ledger --> gate --> commit
+
+The streams between the stages hold nothing, so what is in memory is what somebody works on: `workers + 1` raw
+chunks, one finished part per worker and `concurrency` parts in flight. `Tuning.peak_memory_bytes` is that sum.
+One task group runs the stages; the first error cancels all others, and the execution is aborted.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CapacityLimiter, Event, create_memory_object_stream, create_task_group, to_thread
+
+from bulkstream.errors import BulkstreamError, GateFailed
+from bulkstream.model import Chunk, Part
+from bulkstream.stages import BufferPool, Cutter, codec_for, compress, cut, finalizing, gate, upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from bulkstream.api import ApiClient, Execution
+    from bulkstream.ledger import Ledger
+    from bulkstream.reporter import Reporter
+    from bulkstream.sources import Source
+    from bulkstream.stages import Terms
+    from bulkstream.tune import Tuning
+
+TICK_S = 0.2
+"""Seconds between two snapshots for the reporter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a load needs to know beforehand.
+
+    Attributes:
+        announce_parts: Announce each part before its body, as the instance dialect may want it.
+    """
+
+    source: Source
+    terms: Terms
+    tuning: Tuning
+    max_record_bytes: int
+    announce_parts: bool = False
+
+
+async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> None:
+    """Load the source into a new execution and commit it; the ledger tells how it went.
+
+    Cancelling aborts the execution, bounded in time, and leaves nothing open.
+
+    Raises:
+        SourceError: The source can't be read or cut.
+        PartFailed: A part was refused for good, or its retries ran out.
+        GateFailed: What was acknowledged is not what was read.
+        CommitRefused: The server did not commit.
+        OutcomeUnknown: Nobody knows whether the commit took effect.
+        ApiError: The execution could not be created.
+    """
+    cutter = Cutter(job.source, part_bytes=job.tuning.part_bytes, max_record_bytes=job.max_record_bytes)
+    ledger.stream_id, ledger.total_bytes = job.terms.stream_id, job.source.total_bytes
+
+    async def check() -> None:
+        changes = await to_thread.run_sync(job.source.changes)
+        reasons = gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
+        if reasons:
+            raise GateFailed(reasons)
+
+    with one_error(), closing(cutter):
+        async with (
+            _reporting(ledger, reporter),
+            finalizing(client, job.terms, check=check, ledger=ledger) as execution,
+        ):
+            await _pump(cutter, _put(job, client, execution, ledger), tuning=job.tuning, ledger=ledger)
+
+
+async def _pump(cutter: Cutter, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, ledger: Ledger) -> None:
+    """Run the stages until every part has its receipt, or one of them fails."""
+    pool = BufferPool(tuning.raw_buffers, cutter.capacity)
+    reading, working, turns = CapacityLimiter(1), CapacityLimiter(tuning.workers), CapacityLimiter(1)
+    first_sent = Event()
+    encode = codec_for(tuning.level)
+    chunks_in, chunks_out = create_memory_object_stream[Chunk](0)
+    parts_in, parts_out = create_memory_object_stream[Part](0)
+    async with create_task_group() as tasks, chunks_in, chunks_out, parts_in, parts_out:
+        tasks.start_soon(lambda: cut(cutter, pool=pool, chunks=chunks_in.clone(), ledger=ledger, limiter=reading))
+        for _ in range(tuning.workers):
+            streams = chunks_out.clone(), parts_in.clone()
+            tasks.start_soon(
+                lambda streams=streams: compress(
+                    *streams, encode=encode, limiter=working, first_sent=first_sent, ledger=ledger
+                )
+            )
+        for _ in range(tuning.concurrency):
+            stream = parts_out.clone()
+            tasks.start_soon(
+                lambda stream=stream: upload(
+                    stream, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger
+                )
+            )
+
+
+def _put(job: Job, client: ApiClient, execution: Execution, ledger: Ledger) -> Callable[[Part], Awaitable[None]]:
+    """Bind what all parts of a load have in common."""
+
+    async def put(part: Part) -> None:
+        if job.announce_parts:
+            await client.executions.start_part(execution, part.number)
+        await client.executions.upload_part(execution, part.number, part.body, on_sent=ledger.sent)
+
+    return put
+
+
+@asynccontextmanager
+async def _reporting(ledger: Ledger, reporter: Reporter) -> AsyncIterator[None]:
+    """Show the reporter a snapshot every so often while the body runs, and one at its end."""
+
+    async def tick() -> None:
+        while True:
+            reporter.progress(ledger.progress())
+            await anyio.sleep(TICK_S)
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(tick)
+        yield
+        tasks.cancel_scope.cancel()
+    reporter.progress(ledger.progress())
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Let a single error out of nested task groups: the first of ours, the others as notes on it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        errors = list(_leaves(group))
+        first = next((error for error in errors if isinstance(error, BulkstreamError)), errors[0])
+        for other in errors:
+            if other is not first:
+                first.add_note(f"also failed: {other!r}")
+        raise first from first.__cause__
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,192 @@
+"""What comes before a load: look at the source, find or create the stream, choose the tuning.
+
+Everything that can be wrong with the source is found before anything is created, and a wrong credential with the
+first request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from bulkstream.api import SearchKey
+from bulkstream.errors import SchemaError, UsageError
+from bulkstream.model import Dialect, Plan, UpdateMethod
+from bulkstream.pipeline import Job
+from bulkstream.reporter import Notice
+from bulkstream.sources import compare, locate, open_csv
+from bulkstream.stages import Buffer, Cutter, Terms
+from bulkstream.tune import tuned, usable_cores
+
+if TYPE_CHECKING:
+    import os
+
+    from bulkstream.api import ApiClient, Stream
+    from bulkstream.model import Column
+    from bulkstream.reporter import Reporter
+    from bulkstream.settings import Upload
+    from bulkstream.sources import CsvFiles
+    from bulkstream.tune import Tuning
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user wants loaded, and where.
+
+    Attributes:
+        sources: Paths and glob patterns.
+        stream_id: The stream to load into; exactly one of this and `dataset_name` is given.
+        dataset_name: Name of the dataset whose stream is to be found, or created if there is none.
+        update_method: Overrides the stream's own; for a new stream, the default is REPLACE.
+        key_columns: Key of an UPSERT.
+        schema: Columns of a new dataset, instead of inferred ones.
+        settings: How to cut, compress, send and finalize.
+    """
+
+    sources: tuple[str | os.PathLike[str], ...]
+    settings: Upload
+    stream_id: int | None = None
+    dataset_name: str | None = None
+    update_method: UpdateMethod | None = None
+    key_columns: tuple[str, ...] = ()
+    schema: tuple[Column, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a load would do, and what that was derived from."""
+
+    source: CsvFiles
+    tuning: Tuning
+    plan: Plan
+
+
+async def dry_run(request: Request) -> DryRun:
+    """Read the whole source without a request to anyone, and say what a load of it would do.
+
+    Raises:
+        SourceError: As a load would.
+    """
+    source = await _open(request, request.schema)
+    tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
+    rows, parts, raw_bytes = await to_thread.run_sync(_count, source, tuning, request.settings.max_record_size)
+    columns = request.schema or source.columns
+    return DryRun(source, tuning, Plan(rows, parts, raw_bytes, columns, tuning.peak_memory_bytes))
+
+
+async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Job:
+    """Make a job of a request; creates the stream if it was named by its dataset and does not exist.
+
+    Raises:
+        UsageError: The request contradicts itself or the stream.
+        SourceError: The source can't be loaded as it is.
+        SchemaError: The source's columns are not the stream's.
+        ApiError: The server refused.
+    """
+    _check(request)
+    await to_thread.run_sync(locate, request.sources)
+    stream = await _find(request, client)
+    source = await _open(request, _expected(request, stream))
+    reporter.notice(Notice(f"{len(source.files)} file(s): {source.header.reason}"))
+    if stream is None:
+        stream = await _create(request, source, client)
+        reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
+    tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
+    columns = stream.columns or source.columns
+    reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
+    announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
+    return Job(source, _terms(request, stream, columns), tuning, request.settings.max_record_size, announce)
+
+
+def _check(request: Request) -> None:
+    if (request.stream_id is None) == (request.dataset_name is None):
+        raise UsageError("name either a stream or a dataset", hint="Use --stream ID or --dataset-name NAME.")
+
+
+def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | None:
+    """Return the columns that the source must have, if anybody knows them."""
+    known = stream.columns if stream else ()
+    if known and request.schema and (differences := compare(request.schema, known)):
+        raise SchemaError(
+            "the given schema is not the stream's: " + "; ".join(differences),
+            hint="Leave the schema out, or load into another dataset.",
+        )
+    return known or request.schema
+
+
+async def _open(request: Request, expected: tuple[Column, ...] | None) -> CsvFiles:
+    settings = request.settings
+    return await to_thread.run_sync(
+        lambda: open_csv(request.sources, header=settings.header, expected=expected, sample_bytes=settings.sample_size)
+    )
+
+
+async def _find(request: Request, client: ApiClient) -> Stream | None:
+    """Get the stream by its id, or look for it by the dataset's name."""
+    if request.stream_id is not None:
+        return _loadable(await client.streams.get(request.stream_id))
+    name = request.dataset_name or ""
+    found = [each async for each in client.streams.search(SearchKey.DATASET_NAME, name) if each.name == name]
+    if len(found) > 1:
+        ids = ", ".join(str(each.id) for each in found)
+        raise UsageError(f"{len(found)} streams have a dataset named {name!r}: {ids}", hint="Choose one by --stream.")
+    return _loadable(found[0]) if found else None
+
+
+def _loadable(stream: Stream) -> Stream:
+    """Refuse a stream whose executions are made by a connector of Domo's own."""
+    if stream.transport_type == "CONNECTOR":
+        raise UsageError(
+            f"stream {stream.id} is fed by a connector, which takes no parts from outside",
+            hint="Load into a stream whose transport type is API.",
+        )
+    return stream
+
+
+async def _create(request: Request, source: CsvFiles, client: ApiClient) -> Stream:
+    columns = request.schema or source.columns
+    if not columns:
+        raise SchemaError("the source is empty, so it shows no columns", hint="Give the columns with --schema FILE.")
+    method = request.update_method or UpdateMethod.REPLACE
+    _check_keys(request.key_columns, method, columns)
+    return await client.streams.create(
+        name=request.dataset_name or "", columns=columns, update_method=method, key_columns=request.key_columns
+    )
+
+
+def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Terms:
+    keys = request.key_columns or tuple(stream.key_columns)
+    _check_keys(keys, request.update_method, columns)
+    return Terms(
+        stream_id=stream.id,
+        update_method=request.update_method,
+        key_columns=keys if request.update_method is UpdateMethod.UPSERT else (),
+        on_failure=request.settings.on_failure,
+        commit_timeout_s=request.settings.commit_timeout_s,
+        abort_timeout_s=request.settings.abort_timeout_s,
+    )
+
+
+def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tuple[Column, ...]) -> None:
+    if method is not UpdateMethod.UPSERT:
+        return
+    if not keys:
+        raise UsageError("an upsert needs its key columns", hint="Name each with --key COLUMN.")
+    unknown = [key for key in keys if key not in {column.name for column in columns}]
+    if unknown:
+        raise UsageError(f"no column is named {', '.join(unknown)}; there are: {', '.join(c.name for c in columns)}")
+
+
+def _count(source: CsvFiles, tuning: Tuning, max_record_bytes: int) -> tuple[int, int, int]:
+    """Cut the whole source without compressing it; return rows, parts and bytes."""
+    cutter = Cutter(source, part_bytes=tuning.part_bytes, max_record_bytes=max_record_bytes)
+    buffer = Buffer(cutter.capacity)
+    rows = parts = raw_bytes = 0
+    try:
+        while chunk := cutter.next(buffer):
+            rows, parts, raw_bytes = rows + chunk.rows, parts + 1, raw_bytes + len(chunk.data)
+    finally:
+        cutter.close()
+    return rows, parts, raw_bytes

@@ -1,0 +1,29 @@
+"""Sources: whatever holds rows, as CSV bytes in record order.
+
+A *source* yields *segments*, runs of bytes that begin and end with a record (a file without its header). The
+*head* of a file is its byte order mark and first record; a *sample* is some of its records, from which types are
+*inferred*.
+"""
+
+from __future__ import annotations
+
+from bulkstream.sources.csv_files import CsvFile, CsvFiles, FileSegment, open_csv
+from bulkstream.sources.infer import Inferred, infer
+from bulkstream.sources.locate import locate
+from bulkstream.sources.schema import compare, read_schema, write_schema
+from bulkstream.sources.source import Segment, Source
+
+__all__ = [
+    "CsvFile",
+    "CsvFiles",
+    "FileSegment",
+    "Inferred",
+    "Segment",
+    "Source",
+    "compare",
+    "infer",
+    "locate",
+    "open_csv",
+    "read_schema",
+    "write_schema",
+]

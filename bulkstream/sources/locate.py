@@ -1,0 +1,41 @@
+"""From what the user named to files: paths as they are, patterns expanded, in order."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkstream.errors import SourceMissing, SourceUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def locate(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Return the files behind paths and glob patterns (`**` included), patterns in sorted order.
+
+    Raises:
+        SourceMissing: A file does not exist, a pattern matches no file, or nothing was named.
+        SourceUnreadable: A name is a directory.
+    """
+    files = [file for name in names for file in _expand(os.fspath(name))]
+    if not files:
+        raise SourceMissing("no source was named", hint="Name one or more CSV files or a quoted glob pattern.")
+    return files
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise SourceUnreadable(f"{name} is a directory", hint=f"Name the files in it, for example '{path / '*.csv'}'.")
+    if path.exists():
+        return [path]
+    if not glob.has_magic(name):
+        raise SourceMissing(f"{name}: no such file", hint="Check the path; patterns need quotes or a shell.")
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    files = [Path(match) for match in matches if not Path(match).is_dir()]
+    if not files:
+        raise SourceMissing(f"{name}: the pattern matches no file")
+    return files

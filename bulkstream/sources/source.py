@@ -1,0 +1,56 @@
+"""What the cutter asks of a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bulkstream.model import Column
+
+
+class Segment(Protocol):
+    """A run of bytes that begins and ends with a record: a file without its header.
+
+    Attributes:
+        name: For messages, e.g. the path.
+        offset: Where in the file the next byte to be read stands.
+        remaining: Bytes still to be read; 0 is the end.
+    """
+
+    name: str
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102 - see the class
+
+    @property
+    def remaining(self) -> int: ...  # noqa: D102 - see the class
+
+    def readinto(self, view: memoryview) -> int:
+        """Read at most `len(view)` bytes; 0 while some remain means that the file became shorter.
+
+        Raises:
+            SourceUnreadable: The system refused.
+        """
+
+    def close(self) -> None:
+        """Close what was opened for reading; harmless if nothing was."""
+
+
+class Source(Protocol):
+    """CSV without headers, in record order."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes in all segments together."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Names and types, in the order of the fields."""
+
+    def segments(self) -> Iterator[Segment]:
+        """Yield the segments that hold data, in order; each opens its file when it is first read."""
+
+    def changes(self) -> tuple[str, ...]:
+        """Say, one sentence each, what is no longer as it was when the source was opened."""

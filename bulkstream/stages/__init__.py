@@ -1,0 +1,32 @@
+"""The stages of a load, one file each: cut, compress, upload, finalize.
+
+A *chunk* is raw CSV of whole records, a *part* its gzip, a *receipt* the server's word that it has the part. Stages
+are joined by bounded streams, know nothing of each other and are wired in one place, `bulkstream.pipeline`. A
+stage closes the streams that it was given; the end of its input is the end of its work.
+"""
+
+from __future__ import annotations
+
+from bulkstream.stages.buffers import Buffer, BufferPool
+from bulkstream.stages.codec import LADDER, Codec, codec_for
+from bulkstream.stages.compress import compress
+from bulkstream.stages.cut import Cutter, cut
+from bulkstream.stages.finalize import finalizing, gate
+from bulkstream.stages.scan import Scan, Scanner
+from bulkstream.stages.upload import upload
+
+__all__ = [
+    "LADDER",
+    "Buffer",
+    "BufferPool",
+    "Codec",
+    "Cutter",
+    "Scan",
+    "Scanner",
+    "codec_for",
+    "compress",
+    "cut",
+    "finalizing",
+    "gate",
+    "upload",
+]

@@ -1,0 +1,188 @@
+"""Cutting: from a source's bytes to chunks of whole records, about `part_bytes` each.
+
+The cutter fills a buffer from the source, scanning what it reads while it is still in the cache, and ends the chunk
+behind the last whole record. The rest, a part of one record, opens the next buffer. So every byte is read once,
+scanned once and, but for that rest, never copied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
+from bulkstream.model import Chunk, Place
+from bulkstream.stages.scan import Scanner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anyio import CapacityLimiter
+    from anyio.abc import ObjectSendStream
+
+    from bulkstream.ledger import Ledger
+    from bulkstream.sources import Segment, Source
+    from bulkstream.stages.buffers import Buffer, BufferPool
+
+READ_BYTES = 1 << 20
+"""Bytes per read: few system calls, and still in the cache when they are scanned."""
+
+
+@dataclass(slots=True)
+class _Fill:
+    """A buffer that is being filled: `filled` bytes, of which `end` are whole records, `rows` of them."""
+
+    buffer: Buffer
+    filled: int = 0
+    end: int = 0
+    rows: int = 0
+
+    def add(self, size: int, scanner: Scanner) -> None:
+        """Take over `size` bytes that were just written behind `filled`."""
+        found = scanner.scan(self.buffer.view[self.filled : self.filled + size])
+        if found.rows:
+            self.end = self.filled + found.end
+            self.rows += found.rows
+        self.filled += size
+
+
+class Cutter:
+    """Cuts one source into chunks, numbered from 1. Blocking: call `next` in a thread, one call at a time.
+
+    Attributes:
+        read_bytes: Bytes taken from the source so far.
+        added_bytes: Line feeds put between files whose last record had none.
+    """
+
+    def __init__(self, source: Source, *, part_bytes: int, max_record_bytes: int) -> None:
+        self.part_bytes = part_bytes
+        self.max_record_bytes = max_record_bytes
+        self.read_bytes = 0
+        self.added_bytes = 0
+        self._segments: Iterator[Segment] = iter(source.segments())
+        self._segment: Segment | None = None
+        self._following: Segment | None = next(self._segments, None)
+        self._scanner = Scanner()
+        self._rest = b""
+        self._number = 0
+
+    def __repr__(self) -> str:
+        return f"Cutter(chunk {self._number}, {self.read_bytes} bytes read, in {self._segment!r})"
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that a buffer needs: a part, and a line feed between two files."""
+        return self.part_bytes + 1
+
+    def next(self, buffer: Buffer) -> Chunk | None:
+        """Fill the buffer and return its whole records, or None at the end of the source.
+
+        Raises:
+            RecordTooLong: A record is longer than `max_record_bytes`.
+            UnclosedQuote: A file ends inside a quoted field.
+            SourceError: Reading failed, or a file is shorter than it was.
+        """
+        fill = _Fill(buffer)
+        buffer.view[: len(self._rest)] = self._rest
+        fill.filled, self._rest = len(self._rest), b""
+        while (segment := self._current()) is not None and (room := self._room(fill, segment)):
+            self._read(fill, segment, room)
+        return self._chunk(fill)
+
+    def close(self) -> None:
+        """Close the file that is being read, if any. To be called once, whatever happened."""
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _current(self) -> Segment | None:
+        """Return the segment to read from, the next one when the last is through."""
+        if self._segment is None:
+            self._segment, self._following = self._following, next(self._segments, None)
+        return self._segment
+
+    def _room(self, fill: _Fill, segment: Segment) -> int:
+        """Bytes to read next: up to the part's size, and beyond it only while no record is whole."""
+        if fill.filled < self.part_bytes:
+            return min(READ_BYTES, self.part_bytes - fill.filled)
+        if fill.end:
+            return 0
+        if fill.filled >= self.max_record_bytes:
+            raise self._too_long(fill, segment)
+        if fill.filled >= fill.buffer.capacity - 1:
+            fill.buffer.grow(min(2 * fill.filled, self.max_record_bytes) + 1, fill.filled)
+        # No more than a part at a time, since what stays behind the record must fit into the next buffer.
+        return min(READ_BYTES, self.part_bytes, fill.buffer.capacity - 1 - fill.filled)
+
+    def _read(self, fill: _Fill, segment: Segment, room: int) -> None:
+        size = segment.readinto(fill.buffer.view[fill.filled : fill.filled + room])
+        self.read_bytes += size
+        fill.add(size, self._scanner)
+        if segment.remaining == 0:
+            self._finish(fill, segment)
+        elif size == 0:
+            raise _shrunk(segment)
+
+    def _finish(self, fill: _Fill, segment: Segment) -> None:
+        """Check that the file ended with a whole record, and part it from a next one."""
+        if self._scanner.quoted:
+            raise UnclosedQuote(
+                "this record opens a quoted field that the file never closes",
+                place=_record_start(fill, segment),
+                hint='Check the quotes around that place; a quote inside a quoted field is written "".',
+            )
+        if fill.filled > fill.end and self._following is not None:
+            fill.buffer.view[fill.filled : fill.filled + 1] = b"\n"
+            fill.add(1, self._scanner)
+            self.added_bytes += 1
+        self.close()
+
+    def _chunk(self, fill: _Fill) -> Chunk | None:
+        """Cut behind the last whole record; at the end of everything, take what is left as well."""
+        if self._current() is None and fill.filled > fill.end:
+            fill.end, fill.rows = fill.filled, fill.rows + 1
+        if not fill.end:
+            return None
+        self._rest = bytes(fill.buffer.view[fill.end : fill.filled])
+        self._number += 1
+        return Chunk(self._number, fill.buffer.view[: fill.end], fill.rows)
+
+    def _too_long(self, fill: _Fill, segment: Segment) -> RecordTooLong:
+        return RecordTooLong(
+            f"this record is longer than {self.max_record_bytes:,} bytes",
+            place=_record_start(fill, segment),
+            hint="Perhaps a quote is never closed, or lines end in CR alone; else raise max_record_size.",
+        )
+
+
+def _record_start(fill: _Fill, segment: Segment) -> Place:
+    """Where the record that the buffer ends with begins in its file."""
+    return Place(segment.name, segment.offset - (fill.filled - fill.end))
+
+
+def _shrunk(segment: Segment) -> SourceChanged:
+    return SourceChanged(
+        f"the file ended {segment.remaining:,} bytes early; it was cut short during the load",
+        place=Place(segment.name, segment.offset),
+    )
+
+
+async def cut(
+    cutter: Cutter, *, pool: BufferPool, chunks: ObjectSendStream[Chunk], ledger: Ledger, limiter: CapacityLimiter
+) -> None:
+    """Send the source's chunks, each in a buffer of its own, until it ends; then close `chunks`.
+
+    Raises:
+        SourceError: As `Cutter.next` does.
+    """
+    async with chunks:
+        while True:
+            buffer = await pool.acquire()
+            chunk = await to_thread.run_sync(cutter.next, buffer, limiter=limiter)
+            if chunk is None:
+                pool.release(buffer)
+                return
+            ledger.cut(chunk)
+            await chunks.send(Chunk(chunk.number, chunk.data, chunk.rows, lambda used=buffer: pool.release(used)))

@@ -1,0 +1,54 @@
+"""Uploading: parts go out, several at a time, and come back as receipts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anyio import EndOfStream
+
+from bulkstream.errors import ApiError, PartFailed
+from bulkstream.model import Part, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio import CapacityLimiter
+    from anyio.abc import ObjectReceiveStream
+
+    from bulkstream.ledger import Ledger
+
+
+async def upload(
+    parts: ObjectReceiveStream[Part],
+    *,
+    put: Callable[[Part], Awaitable[None]],
+    turns: CapacityLimiter,
+    concurrency: int,
+    ledger: Ledger,
+) -> None:
+    """Send parts until there are no more; run `concurrency` tasks of this over one limiter.
+
+    The limiter begins with a single turn, so that the first part goes alone and a wrong credential or schema costs
+    one request; its receipt opens the others. A task takes its turn before it takes a part, so that no more parts
+    than turns are held in memory. Closes its stream.
+
+    Raises:
+        PartFailed: The server refused a part, or its retries ran out.
+    """
+    async with parts:
+        while True:
+            async with turns:
+                try:
+                    part = await parts.receive()
+                except EndOfStream:
+                    return
+                ledger.receipt(await _send(part, put))
+                turns.total_tokens = concurrency
+
+
+async def _send(part: Part, put: Callable[[Part], Awaitable[None]]) -> Receipt:
+    try:
+        await put(part)
+    except ApiError as error:
+        raise PartFailed(part.number, error) from error
+    return Receipt(part.number, part.raw_bytes, len(part.body), part.rows)

@@ -1,0 +1,84 @@
+"""Choosing part size, workers, concurrency and gzip level: pure functions of the settings and the machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkstream.settings import MIB
+
+if TYPE_CHECKING:
+    from bulkstream.settings import Upload
+
+LARGEST_PART = 256 * MIB
+AUTO_CONCURRENCY = 4
+AUTO_LEVEL = 1
+CONSTANT_BYTES = 64 * MIB
+"""The interpreter, its modules, the read-ahead of the connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The choices for one load.
+
+    Attributes:
+        part_bytes: Raw bytes per part.
+        workers: Compression threads.
+        concurrency: Uploads in flight.
+        level: Rung of the gzip ladder.
+    """
+
+    part_bytes: int
+    workers: int
+    concurrency: int
+    level: int
+
+    @property
+    def raw_buffers(self) -> int:
+        """Chunks in memory: one per worker, and one that is being cut."""
+        return self.workers + 1
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Upper bound of the memory for data, plus a constant for the rest.
+
+        Raw chunks, as above; compressed parts, at most as large as raw ones: those in flight, and one that each
+        worker has finished and not yet handed over. A record longer than a part comes on top.
+        """
+        return (self.raw_buffers + self.concurrency + self.workers) * self.part_bytes + CONSTANT_BYTES
+
+
+def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
+    """Resolve every `auto`."""
+    return Tuning(
+        part_bytes=_part_bytes(settings, total_bytes),
+        workers=cores if settings.workers == "auto" else settings.workers,
+        concurrency=AUTO_CONCURRENCY if settings.concurrency == "auto" else settings.concurrency,
+        level=AUTO_LEVEL if settings.level == "auto" else settings.level,
+    )
+
+
+def _part_bytes(settings: Upload, total_bytes: int | None) -> int:
+    """Take the part size as given; unless it was, let large sources have larger parts."""
+    if "part_size" in settings.model_fields_set or total_bytes is None:
+        return settings.part_size
+    wanted = ceil(total_bytes / settings.max_parts)
+    return max(settings.part_size, min(ceil(wanted / MIB) * MIB, LARGEST_PART))
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may really use: its affinity, bounded by the cgroup's quota."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(affinity, _quota_cores(Path("/sys/fs/cgroup/cpu.max"))))
+
+
+def _quota_cores(cpu_max: Path) -> int:
+    """Read a cgroup v2 quota ("200000 100000" is two cores); without one, no bound."""
+    try:
+        quota, period = cpu_max.read_text("ascii").split()
+        return ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return 1 << 16
