@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
 from bulkstream.stages import Buffer, Cutter
 from tests.support.memory_source import MemorySource, chunks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FIELD = st.text(alphabet=st.sampled_from('ab,"\n\r é€𝄞'), max_size=12)
 TABLE = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(FIELD, min_size=width, max_size=width), max_size=25))
@@ -63,7 +67,7 @@ def test_a_chunk_is_as_large_as_the_part_size_allows(rows: list[list[str]], part
     chunks = chunks_of(MemorySource([written(rows)]), part_bytes)
 
     assert all(len(chunk) <= part_bytes or len(chunk) < first_record_bytes(chunk) + part_bytes for chunk, _ in chunks)
-    for (chunk, _), (following, _) in zip(chunks, chunks[1:], strict=False):
+    for (chunk, _), (following, _) in itertools.pairwise(chunks):
         assert len(chunk) + first_record_bytes(following) > part_bytes
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from bulkstream.model import Column
 from bulkstream.stages import Buffer, Cutter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulkstream.model import Column
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The test suite; `support` is what several folders share."""
