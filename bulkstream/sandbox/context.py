@@ -1,0 +1,47 @@
+"""What every handler needs: the running sandbox behind the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from aiohttp import web
+
+from bulkstream.sandbox.committer import Committer
+from bulkstream.sandbox.inspector import Inspector
+from bulkstream.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bulkstream.sandbox.settings import SandboxSettings
+
+Clock: TypeAlias = Callable[[], float]
+"""Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The parts of a running sandbox."""
+
+    settings: SandboxSettings
+    clock: Clock
+    store: Store
+    inspector: Inspector
+    committer: Committer
+
+
+SANDBOX = web.AppKey("SANDBOX", Sandbox)
+"""Where the application keeps it while it runs."""
+
+
+@asynccontextmanager
+async def opened(settings: SandboxSettings, clock: Clock) -> AsyncIterator[Sandbox]:
+    """Open store, inspector and committer, and close them in the reverse order."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store(settings.data))
+        inspector = await stack.enter_async_context(Inspector(store, settings.max_raw_part_bytes))
+        committer = await stack.enter_async_context(Committer(settings, store, inspector, clock))
+        yield Sandbox(settings, clock, store, inspector, committer)
