@@ -220,6 +220,12 @@ class ApiUnreachable(ApiError, ConnectionError):
     hint = "Check BULKSTREAM_URL, the network and the proxy settings."
 
 
+class CertificateRefused(ApiError, ConnectionError):
+    """The server's TLS certificate is not trusted, so nothing was sent."""
+
+    hint = "Name your company's certificate authority in the setting ca_bundle, or check BULKSTREAM_URL."
+
+
 class ApiDisconnected(ApiError, ConnectionError):
     """The connection broke before the answer was complete."""
 

@@ -1,0 +1,143 @@
+"""Calls about executions and their parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bulkstream.api.model import Execution
+from bulkstream.api.pages import PAGE_SIZE, walked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from bulkstream.api.client import ApiClient
+    from bulkstream.api.dialect import Page
+    from bulkstream.model import UpdateMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The executions of an account's streams."""
+
+    client: ApiClient
+
+    async def create(
+        self, stream_id: int, *, update_method: UpdateMethod | None = None, key_columns: Sequence[str] = ()
+    ) -> Execution:
+        """Open an execution; `update_method` overrides the stream's own for this one.
+
+        Raises:
+            Conflict: Another execution of the stream is open.
+            ApiError: The server refused.
+        """
+        body: dict[str, Any] = {"updateMethod": str(update_method)} if update_method else {}
+        if key_columns:
+            body["keyColumnNames"] = list(key_columns)
+        request = self.client.calls.create_execution(stream_id, body)
+        return await self.client.read(request, Execution, streamId=stream_id)
+
+    async def get(self, stream_id: int, execution_id: int) -> Execution:
+        """Get an execution.
+
+        Raises:
+            NotFound: There is none of that id.
+            ApiError: The server refused.
+        """
+        request = self.client.calls.get_execution(stream_id, execution_id)
+        return await self.client.read(request, Execution, streamId=stream_id)
+
+    def list(self, stream_id: int, *, page_size: int = PAGE_SIZE) -> AsyncIterator[Execution]:
+        """Iterate over a stream's executions.
+
+        Raises:
+            ApiError: The server refused.
+        """
+
+        async def page(window: Page) -> Sequence[Execution]:
+            request = self.client.calls.list_executions(stream_id, window)
+            found = await self.client.listed(request, Execution, "executions")
+            return [each.of_stream(stream_id) for each in found]
+
+        return walked(page, page_size)
+
+    async def update(self, stream_id: int, execution_id: int, changes: Mapping[str, Any]) -> Execution:
+        """Change an execution (instance dialect).
+
+        Raises:
+            NotInDialect: The dialect has no such call.
+            ApiError: The server refused.
+        """
+        request = self.client.calls.update_execution(stream_id, execution_id, changes)
+        return await self.client.read(request, Execution, streamId=stream_id, id=execution_id)
+
+    async def delete(self, stream_id: int, execution_id: int) -> None:
+        """Delete an execution (instance dialect).
+
+        Raises:
+            NotInDialect: The dialect has no such call.
+            ApiError: The server refused.
+        """
+        await self.client.send(self.client.calls.delete_execution(stream_id, execution_id))
+
+    async def start_part(self, execution: Execution, number: int) -> None:
+        """Announce a part (instance dialect); may be repeated.
+
+        Raises:
+            NotInDialect: The dialect has no such call.
+            ApiError: The server refused.
+        """
+        await self.client.send(self.client.calls.start_part(execution, number))
+
+    async def upload_part(
+        self,
+        execution: Execution,
+        number: int,
+        body: bytes | memoryview,
+        *,
+        gzipped: bool = True,
+        on_sent: Callable[[int], None] | None = None,
+    ) -> None:
+        """Upload a part: whole CSV records without a header.
+
+        Args:
+            execution: An open one.
+            number: From 1, in the end without gaps.
+            body: Sent as it is, without a copy.
+            gzipped: The body is a gzip file.
+            on_sent: Is told how many bytes were handed to the network, repeated ones included.
+
+        Raises:
+            ApiError: The server refused, or no answer came.
+        """
+        request = self.client.calls.upload_part(execution, number, body)
+        if gzipped:
+            request = replace(request, headers={**request.headers, "Content-Encoding": "gzip"})
+        await self.client.send(request, sent=on_sent)
+
+    async def commit(self, execution: Execution) -> Execution:
+        """Commit; the answer's state may still be open, as the server goes on by itself.
+
+        Raises:
+            ApiError: Refused, or the answer was lost. A failure that may have taken effect is not retried, and
+                `ambiguous` tells it.
+        """
+        answer = await self.client.send(self.client.calls.commit(execution))
+        return execution.after(answer.body)
+
+    async def abort(self, execution: Execution) -> None:
+        """Abort: the parts are dropped and the dataset stays as it was; may be repeated.
+
+        Raises:
+            ApiError: Refused, or no answer came.
+        """
+        await self.client.send(self.client.calls.abort(execution))
+
+    async def abort_current(self, stream_id: int) -> None:
+        """Abort whatever is open on a stream (public dialect).
+
+        Raises:
+            NotInDialect: The dialect has no such call.
+            ApiError: The server refused.
+        """
+        await self.client.send(self.client.calls.abort_current(stream_id))

@@ -1,0 +1,81 @@
+"""The public dialect: https://api.domo.com/v1, as Domo's developer portal and its own clients have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from bulkstream.api.dialect import Calls, NewStream, json_columns
+from bulkstream.api.wire import Expect, Request
+from bulkstream.model import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulkstream.api.model import Execution
+
+DATASETS = "/v1/datasets"
+
+
+class Public(Calls):
+    """Requests of the public dialect."""
+
+    dialect = Dialect.PUBLIC
+    streams = "/v1/streams"
+    update = "PATCH"
+    writable = ("updateMethod", "keyColumnNames")
+    fields = {"fields": "all"}  # noqa: RUF012 - ClassVar in the base class, never changed
+
+    def create_stream(self, new: NewStream) -> Request:
+        """`POST /v1/streams`."""
+        schema = {"columns": json_columns(new.columns)}
+        body: dict[str, Any] = {
+            "dataSet": {"name": new.name, "description": new.description, "schema": schema},
+            "updateMethod": str(new.update_method),
+        }
+        if new.key_columns:
+            body["keyColumnNames"] = list(new.key_columns)
+        return Request("create a stream", "POST", self.streams, json={**body, **(new.extra or {})}, replayable=False)
+
+    def upload_part(self, execution: Execution, number: int, body: bytes | memoryview) -> Request:
+        """`PUT /v1/streams/{id}/executions/{e}/part/{partId}`."""
+        path = f"{self._execution(execution.stream_id, execution.id)}/part/{number}"
+        return Request(f"part {number}", "PUT", path, body=body, expect=Expect.ANYTHING)
+
+    def commit(self, execution: Execution) -> Request:
+        """`PUT /v1/streams/{id}/executions/{e}/commit`."""
+        path = f"{self._execution(execution.stream_id, execution.id)}/commit"
+        return Request("commit", "PUT", path, json={}, expect=Expect.ANYTHING, replayable=False)
+
+    def abort(self, execution: Execution) -> Request:
+        """`PUT /v1/streams/{id}/executions/{e}/abort`."""
+        path = f"{self._execution(execution.stream_id, execution.id)}/abort"
+        return Request("abort", "PUT", path, json={}, expect=Expect.ANYTHING)
+
+    def abort_current(self, stream_id: int) -> Request:
+        """`PUT /v1/streams/{id}/executions/abort`: whatever is open."""
+        return Request("abort", "PUT", f"{self._stream(stream_id)}/executions/abort", json={}, expect=Expect.ANYTHING)
+
+    def get_dataset(self, dataset_id: str) -> Request:
+        """`GET /v1/datasets/{id}`."""
+        return Request(f"get dataset {dataset_id}", "GET", self._dataset(dataset_id))
+
+    def update_dataset(self, dataset_id: str, changes: Mapping[str, Any]) -> Request:
+        """`PUT /v1/datasets/{id}`."""
+        return Request(f"update dataset {dataset_id}", "PUT", self._dataset(dataset_id), json=dict(changes))
+
+    def export_dataset(self, dataset_id: str, *, include_header: bool) -> Request:
+        """`GET /v1/datasets/{id}/data`: the rows as CSV."""
+        params = {"includeHeader": str(include_header).lower()}
+        path = f"{self._dataset(dataset_id)}/data"
+        return Request(
+            f"export dataset {dataset_id}",
+            "GET",
+            path,
+            params=params,
+            headers={"Accept": "text/csv"},
+            expect=Expect.CSV,
+        )
+
+    def _dataset(self, dataset_id: str) -> str:
+        return f"{DATASETS}/{quote(dataset_id, safe='')}"

@@ -1,0 +1,120 @@
+"""Calls about streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bulkstream.api.dialect import NewStream, Page
+from bulkstream.api.model import Stream
+from bulkstream.api.pages import PAGE_SIZE, walked
+from bulkstream.model import Column, UpdateMethod
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from bulkstream.api.client import ApiClient
+
+
+class SearchKey(StrEnum):
+    """By what streams can be searched, one at a time (source: developer portal, search for streams)."""
+
+    ACCOUNT_CONFIGURATION = "account.configurations.value"
+    DATASET_ID = "dataSource.id"
+    DATASET_NAME = "dataSource.name"
+    DATASET_OWNER = "dataSource.owner.id"
+    TRANSPORT_TYPE = "transport.type"
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams of an account."""
+
+    client: ApiClient
+
+    async def create(
+        self,
+        *,
+        name: str,
+        columns: Sequence[Column] = (),
+        update_method: UpdateMethod | str = UpdateMethod.REPLACE,
+        key_columns: Sequence[str] = (),
+        description: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> Stream:
+        """Create a stream and the dataset that it feeds.
+
+        Args:
+            name: Of the dataset.
+            columns: In the order of the CSV's fields.
+            update_method: What an execution does unless it says otherwise.
+            key_columns: Key of an UPSERT.
+            description: Of the dataset.
+            extra: Further JSON of the dialect, laid over the rest.
+
+        Raises:
+            ApiError: The server refused. A failure that leaves open whether it took effect is not retried.
+        """
+        method = UpdateMethod(update_method.upper())
+        new = NewStream(name, tuple(columns), method, tuple(key_columns), description, extra)
+        return await self.client.read(self.client.calls.create_stream(new), Stream)
+
+    async def get(self, stream_id: int) -> Stream:
+        """Get a stream.
+
+        Raises:
+            NotFound: There is none of that id.
+            ApiError: The server refused.
+        """
+        return await self.client.read(self.client.calls.get_stream(stream_id), Stream)
+
+    async def update(self, stream: Stream | int, changes: Mapping[str, Any] | None = None) -> Stream:
+        """Change a stream.
+
+        Args:
+            stream: A stream that was read and changed (`stream.model_copy(update=…)`), or an id.
+            changes: The dialect's own JSON; left out, what of the stream's can be written is.
+
+        Raises:
+            UsageError: The dialect can't change that.
+            ApiError: The server refused.
+        """
+        stream_id = stream if isinstance(stream, int) else stream.id
+        if changes is None:
+            changes = {} if isinstance(stream, int) else self.client.calls.writable_of(stream)
+        return await self.client.read(self.client.calls.update_stream(stream_id, changes), Stream, id=stream_id)
+
+    async def delete(self, stream_id: int) -> None:
+        """Delete a stream; its dataset stays.
+
+        Raises:
+            ApiError: The server refused.
+        """
+        await self.client.send(self.client.calls.delete_stream(stream_id))
+
+    def list(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[Stream]:
+        """Iterate over all streams.
+
+        Raises:
+            ApiError: The server refused.
+        """
+
+        async def page(window: Page) -> Sequence[Stream]:
+            return await self.client.listed(self.client.calls.list_streams(window), Stream, "streams")
+
+        return walked(page, page_size)
+
+    def search(self, key: SearchKey | str, value: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[Stream]:
+        """Iterate over the streams that match; names may hold `*`.
+
+        Raises:
+            ValueError: There is no such key.
+            ApiError: The server refused.
+        """
+        query = f"{SearchKey(key)}:{value}"
+
+        async def page(window: Page) -> Sequence[Stream]:
+            return await self.client.listed(self.client.calls.search_streams(query, window), Stream, "streams")
+
+        return walked(page, page_size)
