@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -88,21 +89,13 @@ async def _pump(cutter: Cutter, put: Callable[[Part], Awaitable[None]], *, tunin
     chunks_in, chunks_out = create_memory_object_stream[Chunk](0)
     parts_in, parts_out = create_memory_object_stream[Part](0)
     async with create_task_group() as tasks, chunks_in, chunks_out, parts_in, parts_out:
-        tasks.start_soon(lambda: cut(cutter, pool=pool, chunks=chunks_in.clone(), ledger=ledger, limiter=reading))
+        tasks.start_soon(partial(cut, cutter, pool=pool, chunks=chunks_in.clone(), ledger=ledger, limiter=reading))
         for _ in range(tuning.workers):
-            streams = chunks_out.clone(), parts_in.clone()
-            tasks.start_soon(
-                lambda streams=streams: compress(
-                    *streams, encode=encode, limiter=working, first_sent=first_sent, ledger=ledger
-                )
-            )
+            work = partial(compress, encode=encode, limiter=working, first_sent=first_sent, ledger=ledger)
+            tasks.start_soon(work, chunks_out.clone(), parts_in.clone())
         for _ in range(tuning.concurrency):
-            stream = parts_out.clone()
-            tasks.start_soon(
-                lambda stream=stream: upload(
-                    stream, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger
-                )
-            )
+            send = partial(upload, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger)
+            tasks.start_soon(send, parts_out.clone())
 
 
 def _put(job: Job, client: ApiClient, execution: Execution, ledger: Ledger) -> Callable[[Part], Awaitable[None]]:

@@ -6,7 +6,6 @@ A call that a dialect lacks raises `NotInDialect`. Everything here is pure.
 from __future__ import annotations
 
 # ruff: noqa: ARG002 - a call that a dialect lacks takes its arguments in vain
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,8 +17,8 @@ from yarl import URL
 from bulkstream import __version__
 from bulkstream.api.wire import Answer, Request, judged, unexpected
 from bulkstream.errors import (
-    ApiError,
     ApiDisconnected,
+    ApiError,
     ApiTimeout,
     ApiUnreachable,
     CertificateRefused,
@@ -142,35 +142,21 @@ class Transport:
             raise UsageError("the client is not open", hint="Use it as `async with Client(...) as client:`.")
         stall_s, loop = self._connection.stall_timeout_s, asyncio.get_running_loop()
         url = self._url(request)
-        try:
+        with _told_apart(request, url, stall_s):
             async with asyncio.timeout(stall_s) as watchdog:
-
-                def moved(count: int) -> None:
-                    watchdog.reschedule(loop.time() + stall_s)
-                    if sent is not None:
-                        sent(count)
 
                 def read(_: int) -> None:
                     watchdog.reschedule(loop.time() + stall_s)
+
+                def moved(count: int) -> None:
+                    read(count)
+                    if sent is not None:
+                        sent(count)
 
                 async with self._session.request(
                     request.method, url, allow_redirects=False, **_payload(request, headers, moved)
                 ) as response:
                     yield response, read
-        except ApiError:  # some of ours are OSErrors as well
-            raise
-        except TimeoutError as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError):
-                raise ApiUnreachable(_failed(request, url, "no connection within the time")) from error
-            raise ApiTimeout(_failed(request, url, f"no byte moved for {stall_s:g} s")) from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise CertificateRefused(_failed(request, url, str(error.certificate_error))) from error
-        except aiohttp.ClientConnectorError as error:
-            raise ApiUnreachable(_failed(request, url, f"no connection: {error.os_error}")) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ApiDisconnected(
-                _failed(request, url, f"the connection broke: {error or type(error).__name__}")
-            ) from error
 
     def _url(self, request: Request) -> URL:
         return URL(f"{self.base}{request.path}", encoded=True)
@@ -183,6 +169,26 @@ class Transport:
             return ssl.create_default_context(cafile=str(bundle))
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"ca_bundle {bundle} can't be read: {error}") from None
+
+
+@contextmanager
+def _told_apart(request: Request, url: URL, stall_s: float) -> Iterator[None]:
+    """Turn aiohttp's failures into ours: never sent, broken off, or stalled."""
+    try:
+        yield
+    except ApiError:  # some of ours are OSErrors as well
+        raise
+    except aiohttp.ConnectionTimeoutError as error:
+        raise ApiUnreachable(_failed(request, url, "no connection within the time")) from error
+    except TimeoutError as error:
+        raise ApiTimeout(_failed(request, url, f"no byte moved for {stall_s:g} s")) from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise CertificateRefused(_failed(request, url, str(error.certificate_error))) from error
+    except aiohttp.ClientConnectorError as error:
+        raise ApiUnreachable(_failed(request, url, f"no connection: {error.os_error}")) from error
+    except (aiohttp.ClientError, OSError) as error:
+        what = f"the connection broke: {str(error) or type(error).__name__}"
+        raise ApiDisconnected(_failed(request, url, what)) from error
 
 
 def checked_url(url: str | None) -> str:

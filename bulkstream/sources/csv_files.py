@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import SourceUnreadable
+from bulkstream.errors import SourceError, SourceUnreadable
 from bulkstream.model import Column, HeaderMode
 from bulkstream.sources.head import FileState, read_head
-from bulkstream.sources.header import HeaderDecision, check_same_header, decide_header, parse_record
+from bulkstream.sources.header import HeaderDecision, check_same_header, column_names, decide_header, parse_record
+from bulkstream.sources.infer import infer
 from bulkstream.sources.locate import locate
 from bulkstream.sources.sample import sample
 
@@ -150,20 +151,29 @@ def open_csv(
     """
     heads = [read_head(path) for path in locate(names)]
     filled = [head for head in heads if not head.empty]
-    firsts = [parse_record(head.first) for head in filled]
-    width = len(firsts[0]) if firsts else 0
-    records = sample(filled, fields=width, budget=sample_bytes)
-    decision = decide_header(header, firsts[0] if firsts else [], records[1:], expected)
-    check_same_header(decision, [(str(head.path), first) for head, first in zip(filled, firsts, strict=True)])
-    rows = _without(records, firsts[0]) if decision.present and firsts else records
-    inferred = _columns(decision, firsts[0] if firsts else [], rows, expected)
-    return CsvFiles(tuple(_file(head, decision) for head in heads), decision, inferred, len(rows))
+    firsts = [_fields(head) for head in filled]
+    first = firsts[0] if firsts else []
+    decision = decide_header(header, first, expected)
+    check_same_header(decision, [(str(head.path), fields) for head, fields in zip(filled, firsts, strict=True)])
+    records = sample(filled, fields=len(first), budget=sample_bytes)
+    rows = [record for record in records if not (decision.present and record == first)]
+    titles = [column.name for column in expected] if expected else column_names(decision, first)
+    return CsvFiles(tuple(_file(head, decision) for head in heads), decision, _types(titles, rows), len(rows))
+
+
+def _fields(head: FileHead) -> list[str]:
+    """Parse the first record of a file, naming the file where that fails."""
+    try:
+        return parse_record(head.first)
+    except SourceError as error:
+        raise SourceError(f"{head.path}: {error}") from None
+
+
+def _types(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Inferred, ...]:
+    """Infer from those records that have as many fields as there are names; the server judges the others."""
+    return infer(names, [row for row in rows if len(row) == len(names)])
 
 
 def _file(head: FileHead, decision: HeaderDecision) -> CsvFile:
     skipped = head.first_end if decision.present and not head.empty else head.bom_bytes
     return CsvFile(head.path, min(skipped, head.state.size), head.state)
-
-
-def _without(records: list[list[str]], header: list[str]) -> list[list[str]]:
-    return [record for record in records if record != header]

@@ -11,7 +11,7 @@ from bulkstream.stages.buffers import Buffer, BufferPool
 from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.compress import compress
 from bulkstream.stages.cut import Cutter, cut
-from bulkstream.stages.finalize import finalizing, gate
+from bulkstream.stages.finalize import Terms, finalizing, gate
 from bulkstream.stages.scan import Scan, Scanner
 from bulkstream.stages.upload import upload
 
@@ -23,6 +23,7 @@ __all__ = [
     "Cutter",
     "Scan",
     "Scanner",
+    "Terms",
     "codec_for",
     "compress",
     "cut",

@@ -8,6 +8,7 @@ scanned once and, but for that rest, never copied.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bulkstream.sources import Segment, Source
     from bulkstream.stages.buffers import Buffer, BufferPool
 
-READ_BYTES = 1 << 20
+READ_BYTES = 512 << 10
 """Bytes per read: few system calls, and still in the cache when they are scanned."""
 
 
@@ -185,4 +186,4 @@ async def cut(
                 pool.release(buffer)
                 return
             ledger.cut(chunk)
-            await chunks.send(Chunk(chunk.number, chunk.data, chunk.rows, lambda used=buffer: pool.release(used)))
+            await chunks.send(Chunk(chunk.number, chunk.data, chunk.rows, partial(pool.release, buffer)))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_BYTES = 256 << 10
-"""Two masks of this size and the block itself fit into a second-level cache."""
+BLOCK_BYTES = 512 << 10
+"""A mask of this size and the block itself fit into a second-level cache."""
 
 _QUOTE, _LINE_FEED = ord('"'), ord("\n")
 _WORD = np.uint64
