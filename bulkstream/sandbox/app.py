@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bulkstream.sandbox.store import Store
 
 _JSON_BYTES = 16 << 20
-_READ_BYTES = 512 << 10
+_READ_BYTES = 256 << 10
 _IDLE_S = 75.0
 _SHUTDOWN_S = 5.0
 

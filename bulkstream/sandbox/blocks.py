@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 512 << 10
 """Most bytes in a block. Two of them and their bit masks stay in a core's second-level cache."""
 
-_READ_BYTES = 256 << 10
+_READ_BYTES = 64 << 10
 
 
 class BrokenGzip(ValueError):

@@ -220,7 +220,7 @@ async def _execution(request: web.Request) -> Execution:
 
 async def _of_data(request: web.Request) -> Execution:
     store = request.app[SANDBOX].store
-    return await store.run(executions.by_data, number(request, "stream"), request.match_info["data"])
+    return await store.ask(executions.by_data, number(request, "stream"), request.match_info["data"])
 
 
 def _whole(db: sqlite3.Connection, stream_id: int) -> Json:

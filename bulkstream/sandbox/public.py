@@ -163,7 +163,7 @@ async def _abort_current(request: web.Request) -> web.Response:
 
 async def _execution(request: web.Request) -> Execution:
     store = request.app[SANDBOX].store
-    return await store.run(executions.get, number(request, "stream"), number(request, "execution"))
+    return await store.ask(executions.get, number(request, "stream"), number(request, "execution"))
 
 
 def _fields(body: Json, stream: Stream | None = None) -> StreamFields:

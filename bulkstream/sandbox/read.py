@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from bulkstream.sandbox.upsert import Source
 
-_BATCH_BYTES = 1 << 20
+_BATCH_BYTES = 256 << 10
 
 
 def header(names: Sequence[str]) -> bytes:
@@ -20,10 +20,10 @@ def header(names: Sequence[str]) -> bytes:
 
 
 def rows(sources: Iterable[Source]) -> Iterator[bytes]:
-    """The bytes of all segments in order, about 1 MiB at a time; blocking.
+    """The bytes of all segments in order, in blocks that are worth a write each; blocking.
 
     Rows are given back exactly as they were sent. Where a segment lacks its last newline and another follows, a
-    newline is put between them. One file is open at a time, however many there are.
+    newline is put between them. One file is open at a time, however many there are; small ones are put together.
 
     Raises:
         BrokenGzip: A segment that nobody checked is damaged.
@@ -34,7 +34,7 @@ def rows(sources: Iterable[Source]) -> Iterator[bytes]:
         batch.append(block)
         size += len(block)
         if size >= _BATCH_BYTES:
-            yield b"".join(batch)
+            yield b"".join(batch)  # which copies nothing when there is only one
             batch.clear()
             size = 0
     if batch:

@@ -51,6 +51,7 @@ class Scanner:
         self._closed = False  # its last byte was a quote that ended, and must be followed by a boundary
         self._returned = False  # its last byte was a carriage return
         self._ended = True  # its last byte was a newline
+        self._scratch = np.empty(0, np.bool_)  # reused: fresh pages cost more than the comparison that fills them
 
     def __repr__(self) -> str:
         return f"<Scanner: {self.rows} rows, {self._commas} commas into the next>"
@@ -62,11 +63,12 @@ class Scanner:
             Odd: A rule is broken.
         """
         data = np.frombuffer(block, np.uint8)
-        quotes, commas, newlines = (_bits(data, char) for char in (_QUOTE, _COMMA, _NEWLINE))
+        quotes, commas, newlines = (self._bits(data, char) for char in (_QUOTE, _COMMA, _NEWLINE))
+        separators = commas | newlines
         if self._returned or b"\r" in block:
-            self._check_returns(data, newlines)
+            separators |= self._checked_returns(data, newlines)
         if self._closed or self._inside or quotes.any():
-            outside = ~self._inside_bits(quotes, commas | newlines, data)
+            outside = ~self._inside_bits(quotes, separators, len(data))
             commas &= outside
             newlines &= outside
         else:
@@ -88,38 +90,46 @@ class Scanner:
             self.rows += 1
         return self.rows
 
-    def _check_returns(self, data: npt.NDArray[np.uint8], newlines: Words) -> None:
-        returns = _bits(data, _RETURN)
-        follows = _following(newlines, len(data))
+    def _bits(self, data: npt.NDArray[np.uint8], char: int) -> Words:
+        """A bit for each byte that is this one, the first in the lowest; padded with zeros to whole words."""
+        if self._scratch.size < data.size:
+            self._scratch = np.empty(data.size, np.bool_)
+        packed = np.packbits(np.equal(data, char, out=self._scratch[: data.size]), bitorder="little")
+        if short := -packed.size % 8:
+            packed = np.append(packed, np.zeros(short, np.uint8))
+        return packed.view("<u8")
+
+    def _checked_returns(self, data: npt.NDArray[np.uint8], newlines: Words) -> Words:
+        returns = self._bits(data, _RETURN)
         if self._returned and not newlines[0] & _ONE:
             raise Odd
-        if (returns & ~follows).any():
+        if (returns & ~_following(newlines, len(data))).any():
             raise Odd
         self._returned = bool(data[-1] == _RETURN)
+        return returns
 
-    def _inside_bits(self, quotes: Words, separators: Words, data: npt.NDArray[np.uint8]) -> Words:
+    def _inside_bits(self, quotes: Words, separators: Words, length: int) -> Words:
         """The bytes inside quotes, the opening quote included and the closing one not."""
         boundaries = quotes | separators
-        first = boundaries[0] & _ONE
-        if self._closed and not (first or data[0] == _RETURN):
+        if self._closed and not boundaries[0] & _ONE:
             raise Odd
         inside = _prefix_xor(quotes, self._inside)
-        opens, closes = quotes & inside, quotes & ~inside
+        opens = quotes & inside
+        closes = quotes ^ opens
         if (opens & ~_preceding(boundaries, self._after_boundary)).any():
             raise Odd
-        if (closes & ~_following(boundaries | _bits(data, _RETURN), len(data))).any():
+        if (closes & ~_following(boundaries, length)).any():
             raise Odd
-        last = len(data) - 1
         self._inside = int(inside[-1] >> _LAST)
-        self._after_boundary = _bit(boundaries, last)
-        self._closed = _bit(closes, last)
+        self._after_boundary = _bit(boundaries, length - 1)
+        self._closed = _bit(closes, length - 1)
         return inside
 
     def _check_rows(self, commas: Words, newlines: Words) -> None:
         """Every newline must stand after the right number of commas, counted from the start of the first record."""
         commas_in, newlines_in = np.bitwise_count(commas), np.bitwise_count(newlines)
         commas_to, newlines_to = np.cumsum(commas_in, dtype=np.int64), np.cumsum(newlines_in, dtype=np.int64)
-        words = np.flatnonzero(newlines)
+        words = np.flatnonzero(newlines != 0)  # twice as fast as without the comparison
         commas, newlines = commas[words], newlines[words]
         before = self._commas + commas_to[words] - commas_in[words]
         nth = newlines_to[words] - newlines_in[words]
@@ -134,14 +144,6 @@ class Scanner:
         rows = int(newlines_to[-1])
         self.rows += rows
         self._commas += int(commas_to[-1]) - rows * self._commas_per_row
-
-
-def _bits(data: npt.NDArray[np.uint8], char: int) -> Words:
-    """A bit for each byte that is this one, the first in the lowest; padded with zeros to whole words."""
-    packed = np.packbits(data == char, bitorder="little")
-    if short := -packed.size % 8:
-        packed = np.append(packed, np.zeros(short, np.uint8))
-    return packed.view("<u8")
 
 
 def _prefix_xor(bits: Words, carry: int) -> Words:

@@ -11,7 +11,7 @@ from bulkstream.sandbox.errors import bad_request, conflict
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bulkstream.sandbox.check import Check
 
@@ -77,11 +77,11 @@ def add_part(db: sqlite3.Connection, slot: Slot, segment: Segment, *, overwrite:
     return Taken(None if there is None else int(there[0]), _columns(db, slot.stream_id))
 
 
-def note_check(db: sqlite3.Connection, segment_id: int, check: Check) -> None:
-    """Keep what a check found."""
-    db.execute(
+def note_checks(db: sqlite3.Connection, found: Iterable[tuple[int, Check]]) -> None:
+    """Keep what checks of segments found; a segment that is gone is nobody's loss."""
+    db.executemany(
         "UPDATE segments SET checked = 1, rows = ?, raw_bytes = ?, columns = ?, problem = ? WHERE id = ?",
-        (check.rows, check.raw_bytes, check.columns, check.problem, segment_id),
+        ((check.rows, check.raw_bytes, check.columns, check.problem, segment_id) for segment_id, check in found),
     )
 
 
@@ -169,7 +169,7 @@ def put_contents(db: sqlite3.Connection, dataset_id: str, segment: Segment, chec
     """Make one segment the whole of an emptied dataset's contents."""
     query = "INSERT INTO segments (id, dataset_id, position, gzip, sent_bytes) VALUES (?, ?, 0, ?, ?)"
     db.execute(query, (segment.id, dataset_id, segment.gzip, segment.sent_bytes))
-    note_check(db, segment.id, check)
+    note_checks(db, [(segment.id, check)])
 
 
 def totals(db: sqlite3.Connection, execution_id: int) -> Totals:

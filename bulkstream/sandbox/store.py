@@ -1,7 +1,10 @@
 """Where a sandbox keeps its state: a folder with a database and the segments' files.
 
-All statements run on one thread of their own, each call in one transaction: the event loop never waits for SQLite,
-and nothing needs a lock. A segment's file is written under a number that was never used before and counts only once
+Each call is one transaction, and one runs at a time. What may take long runs on a thread of its own (`run`); what is
+known to be short runs right on the event loop (`ask`, 0.02-0.06 ms, a third of what waking a thread costs), unless
+something long is going on. The write-ahead log is moved into the database, which waits for the disk, on the thread.
+
+A segment's file is written under a number that was never used before and counts only once
 a row names it, so that a crash at any moment leaves at worst a file which the next start removes. Files are not
 synced: they survive a killed process, not a power cut.
 """
@@ -26,6 +29,7 @@ from bulkstream.sandbox.tables import connect
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from types import TracebackType
 
 P = ParamSpec("P")
@@ -33,6 +37,7 @@ T = TypeVar("T")
 
 _FOLDER_BITS = 10  # 1024 files in a folder
 _SECRET_BYTES = 32
+_CHECKPOINT_EVERY = 4096  # transactions on the loop; the log grows to some 30 MB
 
 
 class Store:
@@ -45,6 +50,8 @@ class Store:
         self._given = folder
         self._stack = ExitStack()
         self._last_folder: Path | None = None
+        self._queued = 0  # calls that the thread has not finished
+        self._asked = 0
         self.leases = Leases(self.discard)
 
     def __repr__(self) -> str:
@@ -77,8 +84,30 @@ class Store:
 
         A cancelled caller doesn't stop the work: it is done whole, or not at all.
         """
+        return await asyncio.wrap_future(self._submit(self._transact, lambda db: work(db, *args, **kwargs)))
+
+    async def ask(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `work(db, *args, **kwargs)`, which touches a few rows, in a transaction right here if nothing runs."""
+        if self._queued:
+            return await self.run(work, *args, **kwargs)
+        self._asked += 1
+        if self._asked % _CHECKPOINT_EVERY == 0:
+            self._submit(self._checkpoint)
+        return self._transact(lambda db: work(db, *args, **kwargs))
+
+    def _submit(self, work: Callable[..., T], *args: object) -> Future[T]:
+        """Hand over to the thread, which has the database until the loop was told that it is done."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._transact, lambda db: work(db, *args, **kwargs))
+        self._queued += 1
+        future = self._thread.submit(work, *args)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._dequeued))
+        return future
+
+    def _dequeued(self) -> None:
+        self._queued -= 1
+
+    def _checkpoint(self) -> None:
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self._db.execute("BEGIN IMMEDIATE")

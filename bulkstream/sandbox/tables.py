@@ -86,6 +86,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode = WAL").fetchone()
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_autocheckpoint = 0")  # the store says when
     db.execute("PRAGMA foreign_keys = ON")
     db.executescript(TABLES)
     return db
