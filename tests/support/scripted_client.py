@@ -1,0 +1,66 @@
+"""An API client that plays a script: what each call answers, raises or waits for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from bulkstream.api import Execution
+from bulkstream.errors import Exchange
+
+Step = Exception | Callable[[], Awaitable[None]] | str | None
+
+
+def execution(state: str = "ACTIVE") -> Execution:
+    return Execution.model_validate({"id": 7, "currentState": state, "stream_id": 1})
+
+
+def exchange(status: int | None = None) -> Exchange:
+    return Exchange("PUT", "http://sandbox/v1/streams/1/executions/7/commit", status, "as scripted")
+
+
+@dataclass
+class ScriptedClient:
+    """Plays, call by call, the steps of its script; a call without steps simply succeeds.
+
+    A step is an exception to raise, an async function to await, a state to answer with, or None. The last step of
+    a call is repeated.
+    """
+
+    script: dict[str, list[Step]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._steps = {name: deque(steps) for name, steps in self.script.items()}
+        self.executions = SimpleNamespace(
+            create=self._create, commit=self._commit, abort=self._abort, get=self._get, upload_part=self._upload_part
+        )
+
+    async def _play(self, call: str, state: str) -> Execution:
+        self.calls.append(call)
+        steps = self._steps.get(call.split(maxsplit=1)[0])
+        step = None if not steps else steps.popleft() if len(steps) > 1 else steps[0]
+        if isinstance(step, Exception):
+            raise step
+        if callable(step):
+            await step()
+        return execution(step if isinstance(step, str) else state)
+
+    async def _create(self, *_: Any, **__: Any) -> Execution:
+        return await self._play("create", "ACTIVE")
+
+    async def _commit(self, _: Execution) -> Execution:
+        return await self._play("commit", "SUCCESS")
+
+    async def _abort(self, _: Execution) -> None:
+        await self._play("abort", "ABORTED")
+
+    async def _get(self, *_: int) -> Execution:
+        return await self._play("get", "ACTIVE")
+
+    async def _upload_part(self, _: Execution, number: int, body: bytes, *, on_sent: Callable[[int], None]) -> None:
+        await self._play(f"part {number}", "ACTIVE")
+        on_sent(len(body))
