@@ -94,6 +94,7 @@ class Ledger:
             acked_bytes=self.acked_bytes,
             acked_rows=self.acked_rows,
             acked_parts=len(self.receipts),
+            acked_sent_bytes=self.acked_sent_bytes,
             sent_bytes=self.sent_bytes,
             seconds=time.perf_counter() - self.started,
         )

@@ -19,7 +19,8 @@ class Progress:
         acked_bytes: Raw bytes of acknowledged parts.
         acked_rows: Rows of acknowledged parts.
         acked_parts: Number of acknowledged parts.
-        sent_bytes: Compressed bytes handed to the network, repeated ones included.
+        acked_sent_bytes: Their size as sent, compressed.
+        sent_bytes: Compressed bytes handed to the network, repeated ones and those under way included.
         seconds: Time since the start.
     """
 
@@ -28,6 +29,7 @@ class Progress:
     acked_bytes: int
     acked_rows: int
     acked_parts: int
+    acked_sent_bytes: int
     sent_bytes: int
     seconds: float
 

@@ -1,0 +1,155 @@
+"""The commands and their options. A command has as many parameters as it has options; that is typer's way."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulkstream import __version__
+from bulkstream.cli.executions import executions
+from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
+from bulkstream.cli.run import told
+from bulkstream.cli.streams import streams
+from bulkstream.model import HeaderMode, OnFailure
+
+app = typer.Typer(
+    help="Load large data into a Domo dataset: parallel gzip, concurrent parts, a verified commit or a clean abort.",
+    epilog="Credentials come from BULKSTREAM_URL and BULKSTREAM_TOKEN, or BULKSTREAM_CLIENT_ID and _SECRET.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(streams, name="streams")
+app.add_typer(executions, name="executions")
+
+
+class OnOff(StrEnum):
+    """A switch with a name."""
+
+    ON = "on"
+    OFF = "off"
+
+
+Sources = Annotated[list[str], typer.Argument(help="CSV files or quoted patterns, in order.", show_default=False)]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"bulkstream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Do what every command needs: nothing."""
+
+
+@app.command()
+def upload(
+    sources: Sources,
+    stream: Annotated[int | None, typer.Option(help="Load into this stream.", metavar="ID")] = None,
+    dataset_name: Annotated[
+        str | None, typer.Option(help="Load into the dataset of this name; create it if there is none.", metavar="NAME")
+    ] = None,
+    mode: Annotated[
+        Mode | None, typer.Option(help="What becomes of the rows there; the stream's own if unset.")
+    ] = None,
+    key: Annotated[list[str] | None, typer.Option(help="Key column of an upsert; repeatable.", metavar="COL")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="Columns of a new dataset: JSON or TOML.", metavar="FILE", dir_okay=False)
+    ] = None,
+    part_size: Annotated[str | None, typer.Option(help="Raw bytes per part, e.g. 64MiB.", metavar="SIZE")] = None,
+    concurrency: Annotated[str | None, typer.Option(help="Uploads in flight.", metavar="auto|N")] = None,
+    workers: Annotated[str | None, typer.Option(help="Compression threads.", metavar="auto|N")] = None,
+    level: Annotated[str | None, typer.Option(help="Gzip effort, 0 fastest.", metavar="auto|0..12")] = None,
+    header: Annotated[HeaderMode | None, typer.Option(help="Whether files begin with a header.")] = None,
+    on_failure: Annotated[OnFailure | None, typer.Option(help="What becomes of a failed execution.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks no server.")] = False,
+    as_json: AsJson = False,
+    profile: Profile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Load CSV files into a stream, commit if all of it has arrived, else leave the dataset as it was."""
+    with told():
+        from bulkstream.cli.upload import plan
+        from bulkstream.cli.upload import upload as load
+
+        target = {"stream": stream, "dataset_name": dataset_name, "mode": mode, "key": key, "schema": schema}
+        flags = {
+            "part_size": part_size,
+            "concurrency": _number(concurrency),
+            "workers": _number(workers),
+            "level": _number(level),
+            "header": header,
+            "on_failure": on_failure,
+        }
+        if dry_run:
+            plan(sources, {**target, "profile": profile}, flags, as_json=as_json)
+        else:
+            raise typer.Exit(load(sources, {**target, "profile": profile}, flags, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def demo(
+    files: Annotated[list[Path] | None, typer.Argument(help="CSV files of your own.", show_default=False)] = None,
+    rows: Annotated[int, typer.Option(help="Rows of TPC-H lineitem to make.", metavar="N", min=1)] = 600_000,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Load into a sandbox of its own, commit, read back and compare; needs no account and no set-up."""
+    with told():
+        from bulkstream.cli.demo import demo as show
+
+        raise typer.Exit(show(files or [], rows, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8640,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder to keep data in; default: a temporary one.", metavar="DIR")
+    ] = None,
+    port_file: Annotated[
+        Path | None, typer.Option(help="Write the port to this file once listening.", metavar="FILE")
+    ] = None,
+    validate: Annotated[OnOff, typer.Option(help="Check gzip and CSV of each part; off for benchmarks.")] = OnOff.ON,
+    token_ttl: Annotated[float, typer.Option(help="Seconds that a token lives.", metavar="S", min=1)] = 3599.0,
+    commit_delay: Annotated[float, typer.Option(help="Seconds that a commit stays ACTIVE.", metavar="S", min=0)] = 0.0,
+    latency: Annotated[float, typer.Option(help="Seconds added to each answer.", metavar="S", min=0)] = 0.0,
+) -> None:
+    """Serve both dialects of the Streams API on this machine, with data on disk."""
+    with told():
+        from bulkstream.cli.sandbox import serve_until_stopped
+        from bulkstream.sandbox import SandboxSettings, Validation
+
+        settings = SandboxSettings(
+            host=host,
+            port=port,
+            data=data,
+            port_file=port_file,
+            validate=Validation(validate),
+            token_ttl_s=token_ttl,
+            commit_delay_s=commit_delay,
+            latency_s=latency,
+        )
+        serve_until_stopped(settings)
+
+
+@app.command()
+def doctor(as_json: AsJson = False, profile: Profile = None) -> None:
+    """Check set-up, credentials, clock and link, and say what to do."""
+    with told():
+        from bulkstream.cli.doctor import examine
+
+        raise typer.Exit(examine(profile, as_json=as_json))
+
+
+def _number(text: str | None) -> int | str | None:
+    """Return a number where the text is one; the settings judge everything else."""
+    return int(text) if text is not None and text.isdigit() else text

@@ -1,0 +1,112 @@
+"""`bulkstream doctor`: what could keep a load from working, found out before it, with what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import stat
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from bulkstream.cli.check import Check, State
+from bulkstream.cli.exits import Exit
+from bulkstream.cli.output import print_json
+from bulkstream.cli.probe import probed
+from bulkstream.cli.run import run
+from bulkstream.errors import UsageError
+from bulkstream.settings import config_path, load_settings
+from bulkstream.tune import usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bulkstream.settings import Settings
+
+FEWEST_FILES = 512
+"""Open files that 256 connections, the source's files and the process itself need."""
+
+
+def examine(profile: str | None, *, as_json: bool) -> Exit:
+    """Run all checks, print them, return the exit code: 0, 6 if credentials were refused, 1 for another failure."""
+    checks = [*local_checks(dict(os.environ)), *_account_checks(profile)]
+    if as_json:
+        print_json([{**asdict(check), "code": int(check.code)} for check in checks])
+    else:
+        _print(checks)
+    failed = [check.code for check in checks if check.state is State.FAIL]
+    return Exit(Exit.AUTH if Exit.AUTH in failed else max(failed, default=Exit.COMMITTED))
+
+
+def local_checks(environ: dict[str, str]) -> Iterator[Check]:
+    """Look at this machine: interpreter, libraries, cores, limits, settings file."""
+    yield Check("python", State.OK, f"{platform.python_version()} on {platform.system()}")
+    for module, purpose in (("isal", "levels 0 to 3"), ("deflate", "levels 4 to 12"), ("uvloop", "the event loop")):
+        found = importlib.util.find_spec(module) is not None
+        hint = "" if found else f"It is several times slower without; install {module}."
+        yield Check(module, State.OK if found else State.WARN, f"{purpose}: {'yes' if found else 'missing'}", hint)
+    yield Check("cores", State.OK, f"{usable_cores()} usable by this process")
+    yield _open_files()
+    yield _settings_file(environ)
+
+
+def _open_files() -> Check:
+    try:
+        import resource
+    except ImportError:
+        return Check("open files", State.OK, "no limit known")
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = 0 <= limit < FEWEST_FILES
+    return Check(
+        "open files",
+        State.WARN if few else State.OK,
+        f"up to {limit}",
+        "Raise it with `ulimit -n 4096`." if few else "",
+    )
+
+
+def _settings_file(environ: dict[str, str]) -> Check:
+    try:
+        path = config_path(environ)
+    except UsageError as error:
+        return Check("settings", State.FAIL, str(error), code=Exit.USAGE)
+    if path is None:
+        return Check("settings", State.OK, "no file; defaults and environment")
+    if _holds_secrets(path) and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return Check("settings", State.WARN, f"{path} holds secrets and others may read it", f"Run: chmod 600 {path}")
+    return Check("settings", State.OK, str(path))
+
+
+def _holds_secrets(path: Path) -> bool:
+    lines = (line.split("=")[0].strip() for line in path.read_text("utf-8", errors="replace").splitlines())
+    return not {"token", "client_secret"}.isdisjoint(lines)
+
+
+def _account_checks(profile: str | None) -> list[Check]:
+    try:
+        settings = load_settings(profile=profile)
+    except UsageError as error:
+        return [Check("account", State.FAIL, str(error), code=Exit.USAGE)]
+    if not settings.connection.url:
+        hint = "Set BULKSTREAM_URL and BULKSTREAM_TOKEN, or BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET."
+        return [Check("account", State.WARN, "none is set; only this machine was looked at", hint)]
+    return run(_connected(settings))
+
+
+async def _connected(settings: Settings) -> list[Check]:
+    return [check async for check in probed(settings)]
+
+
+_MARKS = {State.OK: ("ok", "green"), State.WARN: ("warn", "yellow"), State.FAIL: ("FAIL", "red")}
+
+
+def _print(checks: list[Check]) -> None:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark, colour = _MARKS[check.state]
+        typer.echo(f"{typer.style(f'{mark:<4}', fg=colour)}  {check.name:<{width}}  {check.text}")
+        if check.hint:
+            typer.echo(f"{'':<6}{'':<{width}}  {check.hint}")

@@ -1,0 +1,60 @@
+"""From how a command ended to its exit code; the codes are a promise to scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from bulkstream.errors import AuthError, PartFailed, SourceMissing, UsageError
+from bulkstream.model import OnFailure, Outcome, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Exit(IntEnum):
+    """The exit codes."""
+
+    COMMITTED = 0
+    FAILED = 1
+    USAGE = 2
+    REJECTED_ROWS = 3
+    ABORTED = 4
+    UNKNOWN = 5
+    AUTH = 6
+    UNVERIFIED = 7
+    DEADLINE = 8
+    KEPT = 9
+    INTERRUPTED = 130
+
+
+def exit_code(error: BaseException | None, report: Report, on_failure: OnFailure = OnFailure.ABORT) -> Exit:
+    """Map a load's end to its exit code; what is known of the data counts before why it went wrong."""
+    if report.outcome is Outcome.COMMITTED:
+        return Exit.UNVERIFIED if report.verified is False else Exit.COMMITTED
+    if report.outcome is Outcome.UNKNOWN:
+        return Exit.UNKNOWN
+    if (code := code_of(error)) is not Exit.FAILED:
+        return code
+    if report.outcome is Outcome.KEPT:
+        return Exit.KEPT if on_failure is OnFailure.KEEP else Exit.FAILED
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    return Exit.ABORTED if report.execution_id is not None else Exit.FAILED
+
+
+def code_of(error: BaseException | None) -> Exit:
+    """Map an error by itself: usage, authentication, or another reason."""
+    if isinstance(error, UsageError | SourceMissing):
+        return Exit.USAGE
+    if any(isinstance(each, AuthError) for each in _chain(error)):
+        return Exit.AUTH
+    return Exit.FAILED
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.cause if isinstance(error, PartFailed) else error.__cause__

@@ -1,0 +1,68 @@
+"""What goes to stdout: one JSON document, or text for people."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+
+from bulkstream.cli.text import outcome_style, report_lines, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkstream.model import Report
+    from bulkstream.prepare import DryRun
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document and a line end."""
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def print_report(report: Report) -> None:
+    """Write a finished load for people."""
+    typer.secho(str(report.outcome), fg=outcome_style(report.outcome), bold=True)
+    print_facts(report_lines(report))
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Write labels and values, aligned."""
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        typer.echo(f"  {label:<{width}}  {value}")
+
+
+def print_dry_run(dry: DryRun) -> None:
+    """Write what a load would do, for people."""
+    tuning, plan = dry.tuning, dry.plan
+    print_facts(
+        [
+            ("files", f"{len(dry.source.files)}; {dry.source.header.reason}"),
+            ("rows", f"{plan.rows:,}"),
+            ("raw", f"{size(plan.raw_bytes or 0)} without headers"),
+            ("parts", f"{plan.parts:,} of up to {size(tuning.part_bytes)} raw"),
+            ("gzip", f"level {tuning.level} on {tuning.workers} threads"),
+            ("uploads", f"{tuning.concurrency} at a time"),
+            ("memory", f"at most {size(plan.peak_memory_bytes)}"),
+        ]
+    )
+    rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.source.inferred]
+    print_table(("column", "type", f"why (from {dry.source.sampled:,} sampled rows)"), rows)
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table as wide as the terminal allows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*titles, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(highlight=False, markup=False)
+    # Where nobody looks at it, a table is not folded to a width that nobody has.
+    console.print(table, width=None if console.is_terminal else 400)

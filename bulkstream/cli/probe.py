@@ -1,0 +1,72 @@
+"""The part of `bulkstream doctor` that talks to the account: reachable, clock, credentials, round trip."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from bulkstream.api import ApiClient, SearchKey
+from bulkstream.api.dialect import Page
+from bulkstream.cli.check import Check, State
+from bulkstream.cli.exits import Exit, code_of
+from bulkstream.errors import ApiError, BulkstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bulkstream.settings import Settings
+
+MOST_SKEW_S = 60.0
+"""Tokens are dated; a clock that is further off makes them look expired."""
+
+_FIRST = Page(1, 0)
+_NO_SUCH_DATASET = "bulkstream-doctor-asks-whether-it-may-ask"
+
+
+async def probed(settings: Settings) -> AsyncIterator[Check]:
+    """Yield what is found, until something fails that the rest depends on."""
+    try:
+        client = ApiClient(settings)
+    except BulkstreamError as error:
+        yield Check("account", State.FAIL, str(error), error.hint, Exit.USAGE)
+        return
+    yield Check("account", State.OK, f"{settings.connection.url}, {client.dialect} dialect")
+    async with client:
+        try:
+            yield await _credentials(client)
+            yield await _round_trip(client)
+            yield await _clock(client)
+        except ApiError as error:
+            yield Check("credentials", State.FAIL, str(error), error.hint, code_of(error))
+
+
+async def _credentials(client: ApiClient) -> Check:
+    """Ask for something that costs nothing and needs permission; the first request also connects."""
+    began = time.perf_counter()
+    async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET, page_size=1):
+        break
+    taken = time.perf_counter() - began
+    return Check("credentials", State.OK, f"accepted; connected and answered in {taken * 1e3:.0f} ms")
+
+
+async def _round_trip(client: ApiClient) -> Check:
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET, page_size=1):
+            break
+        times.append(time.perf_counter() - began)
+    return Check("link", State.OK, f"{min(times) * 1e3:.0f} ms per request on an open connection")
+
+
+async def _clock(client: ApiClient) -> Check:
+    """Compare this clock with the server's, to the second that its Date header has."""
+    answer = await client.send(client.calls.search_streams(f"{SearchKey.DATASET_NAME}:{_NO_SUCH_DATASET}", _FIRST))
+    try:
+        skew_s = time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return Check("clock", State.OK, "the server doesn't tell the time")
+    if abs(skew_s) > MOST_SKEW_S:
+        return Check("clock", State.WARN, f"off by {skew_s:+.0f} s against the server's", "Set this machine's clock.")
+    return Check("clock", State.OK, f"within {max(1.0, abs(skew_s)):.0f} s of the server's")

@@ -1,0 +1,101 @@
+"""Running the asynchronous part of a command: event loop, signals, errors as text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from bulkstream.cli.exits import Exit, code_of
+from bulkstream.errors import BulkstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+T = TypeVar("T")
+MESSAGE_CHARS = 1000
+
+
+def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None = None) -> T:
+    """Run a coroutine to its end, on uvloop where it is installed.
+
+    The first SIGINT or SIGTERM cancels it, so that it can clean up; a second one ends the process at once.
+
+    Args:
+        work: What to do.
+        interrupted: What to say at the first signal.
+
+    Raises:
+        asyncio.CancelledError: It was interrupted.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_interruptible(work, interrupted or (lambda: "interrupted")))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _interruptible(work: Coroutine[Any, Any, T], say: Callable[[], str]) -> T:
+    task = asyncio.ensure_future(work)
+    signals = 0
+
+    def on_signal() -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            sys.stderr.write("\nleft at once; an execution may still be open\n")
+            sys.stderr.flush()
+            os._exit(Exit.INTERRUPTED)
+        sys.stderr.write(f"\n{say()}\n")
+        sys.stderr.flush()
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    return await task
+
+
+def say_error(error: BaseException) -> None:
+    """Write an error, and what to do next, to stderr; a traceback only where BULKSTREAM_DEBUG is set."""
+    if os.environ.get("BULKSTREAM_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        typer.secho("interrupted", err=True, fg="red")
+    elif isinstance(error, BulkstreamError):
+        typer.secho(f"error: {_cut(str(error))}", err=True, fg="red")
+        if error.hint:
+            typer.echo(f"hint: {error.hint}", err=True)
+    else:
+        typer.secho(f"internal error: {_cut(repr(error))}", err=True, fg="red")
+        typer.echo("hint: please report this; BULKSTREAM_DEBUG=1 shows more", err=True)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn whatever goes wrong inside into text and an exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except (asyncio.CancelledError, KeyboardInterrupt) as error:
+        say_error(error)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    except Exception as error:  # noqa: BLE001 - the one place where any error becomes text
+        say_error(error)
+        raise typer.Exit(code_of(error)) from None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_CHARS else text[: MESSAGE_CHARS - 1] + "…"

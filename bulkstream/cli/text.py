@@ -1,0 +1,105 @@
+"""Numbers, lines and reports as people read them; pure functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulkstream.model import Outcome
+
+if TYPE_CHECKING:
+    from bulkstream.model import Report
+    from bulkstream.reporter import Progress
+
+_BAR = 16
+_STYLES = {Outcome.COMMITTED: "green", Outcome.ABORTED: "red", Outcome.KEPT: "yellow", Outcome.UNKNOWN: "magenta"}
+
+
+def size(count: float) -> str:
+    """Show bytes in decimal units, three digits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:  # noqa: PLR2004 - three digits
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"  # noqa: PLR2004
+        count /= 1000
+    return f"{count:.2f} TB"
+
+
+def amount(count: int) -> str:
+    """Show a count, shortened beyond a million."""
+    if count < 1_000_000:  # noqa: PLR2004 - a million
+        return f"{count:,}"
+    return f"{count / 1e6:.1f}M" if count < 1e9 else f"{count / 1e9:.2f}G"  # noqa: PLR2004 - a thousand million
+
+
+def duration(seconds: float) -> str:
+    """Show a time to go as h:mm:ss or m:ss."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: int) -> str:
+    """Show a load at one moment in one line of at most `width` characters; the least important goes first.
+
+    Args:
+        now: The moment.
+        raw_rate: Raw bytes per second, lately.
+        sent_rate: Bytes on the wire per second, lately.
+        width: Columns of the terminal.
+    """
+    facts = _facts(now, raw_rate, sent_rate)
+    for expendable in ("bar", "sent", "parts", "ratio", "rows", "done"):
+        if len(" · ".join(facts.values())) <= width:
+            break
+        facts.pop(expendable, None)
+    return " · ".join(facts.values())[:width]
+
+
+def _facts(now: Progress, raw_rate: float, sent_rate: float) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    done = f"{size(now.acked_bytes)}"
+    if now.total_bytes:
+        share = now.acked_bytes / now.total_bytes
+        filled = int(share * _BAR)
+        facts["bar"] = "█" * filled + "░" * (_BAR - filled)
+        facts["share"] = f"{share:4.0%}"
+        done += f" of {size(now.total_bytes)}"
+    facts["done"] = done
+    facts["rows"] = f"{amount(now.acked_rows)} rows"
+    facts["parts"] = f"{now.acked_parts:,} part{'' if now.acked_parts == 1 else 's'}"
+    facts["raw"] = f"{raw_rate / 1e6:.0f} MB/s"
+    facts["sent"] = f"{sent_rate / 1e6:.0f} MB/s sent"
+    if now.acked_sent_bytes:
+        facts["ratio"] = f"ratio {now.acked_bytes / now.acked_sent_bytes:.2f}"
+    facts["end"] = _end(now, raw_rate)
+    return facts
+
+
+def _end(now: Progress, raw_rate: float) -> str:
+    """Say when it will be done, or what is being waited for."""
+    if now.total_bytes is None:
+        return duration(now.seconds)
+    if now.acked_bytes >= now.total_bytes:
+        return "committing"
+    return f"ETA {duration((now.total_bytes - now.acked_bytes) / raw_rate)}" if raw_rate > 0 else "ETA -:--"
+
+
+def report_lines(report: Report) -> list[tuple[str, str]]:
+    """Return a finished load as labels and values."""
+    ratio = f", {report.ratio:.2f} times smaller" if report.ratio else ""
+    lines = [
+        ("stream", f"{report.stream_id or '-'}, execution {report.execution_id or '-'}"),
+        ("rows", f"{report.rows:,} in {report.parts:,} part{'' if report.parts == 1 else 's'}"),
+        ("raw", f"{size(report.raw_bytes)} in {report.seconds:.1f} s: {report.raw_mb_s:,.0f} MB/s"),
+        ("sent", f"{size(report.sent_bytes)}{ratio}"),
+        ("limited by", f"{report.limited_by or '-'}; {report.retries} retries"),
+        ("memory", f"{report.peak_rss_mb:,.0f} MB at most"),
+        ("run", report.run_id),
+    ]
+    if report.verified is not None:
+        lines.insert(1, ("verified", "yes, what was read back is equal" if report.verified else "NO, it differs"))
+    return lines
+
+
+def outcome_style(outcome: Outcome) -> str:
+    """Return the colour of an outcome."""
+    return _STYLES[outcome]

@@ -1,0 +1,137 @@
+"""`bulkstream upload`: one load, shown while it goes on, and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from bulkstream.cli.exits import Exit, exit_code
+from bulkstream.cli.output import print_dry_run, print_json, print_report
+from bulkstream.cli.progress import reporter_for
+from bulkstream.cli.run import run, say_error
+from bulkstream.client import Client, load
+from bulkstream.errors import SchemaError, UsageError
+from bulkstream.ledger import Ledger
+from bulkstream.model import OnFailure, Outcome, UpdateMethod
+from bulkstream.prepare import Request, dry_run
+from bulkstream.settings import load_settings
+from bulkstream.sources import read_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bulkstream.model import Column, Report
+    from bulkstream.reporter import Reporter
+    from bulkstream.settings import Settings
+
+
+def upload(
+    sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool, quiet: bool
+) -> Exit:
+    """Load, and tell how it went; return the exit code.
+
+    Args:
+        sources: Paths and patterns.
+        target: `stream`, `dataset_name`, `mode`, `key`, `schema`, `profile` as given.
+        flags: Fields of the upload settings as given, None where they were not.
+        as_json: Print the report as JSON.
+        quiet: Show no progress and no report, errors only.
+    """
+    ledger, error, on_failure = Ledger(), None, OnFailure.ABORT
+    try:
+        settings = load_settings({"upload": flags}, profile=target["profile"])
+        on_failure = settings.upload.on_failure
+        reporter = reporter_for(quiet=quiet, interval_s=settings.upload.progress_interval_s)
+        request = request_of(sources, target, settings)
+        run(load_once(request, settings, ledger, reporter), interrupted=lambda: _interrupted(ledger))
+    except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - told below, and its code returned
+        error = raised
+    report = concluded(ledger, error)
+    show(report, error, as_json=as_json, quiet=quiet)
+    return exit_code(error, report, on_failure)
+
+
+async def load_once(request: Request, settings: Settings, ledger: Ledger, reporter: Reporter) -> Report:
+    """Load with a client of its own."""
+    async with Client(settings) as client:
+        return await load(request, client, ledger=ledger, reporter=reporter)
+
+
+def plan(sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool) -> None:
+    """Show what a load would do; nothing is sent to anyone.
+
+    Raises:
+        BulkstreamError: As the load would raise before its first request.
+    """
+    settings = load_settings({"upload": flags}, profile=target["profile"])
+    dry = run(dry_run(request_of(sources, target, settings)))
+    if as_json:
+        print_json(dry.plan.as_dict())
+    else:
+        print_dry_run(dry)
+
+
+def request_of(sources: Sequence[str], target: Mapping[str, Any], settings: Settings) -> Request:
+    """Make a request of what the command line gave.
+
+    Raises:
+        UsageError: The schema file can't be read.
+    """
+    return Request(
+        sources=tuple(sources),
+        settings=settings.upload,
+        stream_id=target["stream"],
+        dataset_name=target["dataset_name"],
+        update_method=UpdateMethod(target["mode"].upper()) if target["mode"] else None,
+        key_columns=tuple(target["key"] or ()),
+        schema=schema_of(target["schema"]),
+    )
+
+
+def schema_of(path: Path | None) -> tuple[Column, ...] | None:
+    """Read a schema file if one was given.
+
+    Raises:
+        UsageError: It can't be read.
+    """
+    try:
+        return read_schema(path) if path else None
+    except SchemaError as error:
+        raise UsageError(str(error), hint=error.hint) from None
+
+
+def concluded(ledger: Ledger, error: BaseException | None) -> Report:
+    """Return the report, also of a load that failed before it had begun."""
+    if error is not None:
+        ledger.error = ledger.error or (str(error) if isinstance(error, Exception) else "interrupted")
+        ledger.outcome = ledger.outcome or Outcome.ABORTED
+    return ledger.report()
+
+
+def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: bool) -> None:
+    """Write the report to stdout, and the error to stderr."""
+    if error is not None:
+        say_error(error)
+        if report.outcome is Outcome.KEPT:
+            _say_open(report)
+    if as_json:
+        print_json(report.as_dict())
+    elif not quiet and (error is None or report.execution_id is not None):
+        print_report(report)
+
+
+def _say_open(report: Report) -> None:
+    import typer
+
+    typer.echo(
+        f"hint: execution {report.execution_id} of stream {report.stream_id} may still be open; abort it with "
+        f"`bulkstream executions abort {report.stream_id} {report.execution_id}`",
+        err=True,
+    )
+
+
+def _interrupted(ledger: Ledger) -> str:
+    if ledger.execution_id is None:
+        return "interrupted"
+    return f"interrupted: cleaning up execution {ledger.execution_id} (again to leave at once)"
