@@ -1,0 +1,126 @@
+"""Exit codes: scripts branch on them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulkstream.cli.exits import Exit, code_of, exit_code
+from bulkstream.errors import (
+    ApiUnreachable,
+    CommitRefused,
+    Exchange,
+    Forbidden,
+    GateFailed,
+    MissingExtra,
+    NotFound,
+    OutcomeUnknown,
+    PartFailed,
+    RequestRejected,
+    SchemaError,
+    SourceChanged,
+    SourceMissing,
+    SourceUnreadable,
+    Unauthorized,
+    UsageError,
+)
+from bulkstream.ledger import Ledger
+from bulkstream.model import OnFailure, Outcome
+
+if TYPE_CHECKING:
+    from bulkstream.model import Report
+
+EXCHANGE = Exchange("PUT", "http://127.0.0.1/part/3", 400, "no")
+BEFORE, DURING = None, 1001
+"""Id of the execution, for an error before there was one and during it."""
+
+
+def report_of(outcome: Outcome, execution_id: int | None = DURING, *, verified: bool | None = None) -> Report:
+    return Ledger(outcome=outcome, stream_id=1, execution_id=execution_id, verified=verified).report()
+
+
+def test_codes_are_those_of_the_contract() -> None:
+    """No code changes its number."""
+    assert {each.name: int(each) for each in Exit} == {
+        "COMMITTED": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "REJECTED_ROWS": 3,
+        "ABORTED": 4,
+        "UNKNOWN": 5,
+        "AUTH": 6,
+        "UNVERIFIED": 7,
+        "DEADLINE": 8,
+        "KEPT": 9,
+        "INTERRUPTED": 130,
+    }
+
+
+@pytest.mark.parametrize(("verified", "code"), [(None, 0), (True, 0), (False, 7)])
+def test_commit_counts_unless_its_rows_differ(verified: bool | None, code: int) -> None:
+    """A committed load is a success, unless a comparison said otherwise."""
+    assert exit_code(None, report_of(Outcome.COMMITTED, verified=verified)) == code
+
+
+@pytest.mark.parametrize(
+    "error", [None, OutcomeUnknown("?"), asyncio.CancelledError(), Unauthorized(EXCHANGE), UsageError("x")]
+)
+def test_unknown_outcome_counts_before_its_reason(error: BaseException | None) -> None:
+    """Where nobody knows whether the commit took effect, the code says so whatever went wrong."""
+    assert exit_code(error, report_of(Outcome.UNKNOWN)) is Exit.UNKNOWN
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), RequestRejected(EXCHANGE), UsageError("x")])
+def test_interrupt_behind_the_commit_is_a_commit(error: BaseException) -> None:
+    """What happens after a commit does not make it undone."""
+    assert exit_code(error, report_of(Outcome.COMMITTED)) is Exit.COMMITTED
+
+
+@pytest.mark.parametrize(
+    ("error", "execution_id", "code"),
+    [
+        (UsageError("x"), BEFORE, Exit.USAGE),
+        (SourceMissing("x"), BEFORE, Exit.USAGE),
+        (SourceUnreadable("x"), BEFORE, Exit.FAILED),
+        (SchemaError("x"), BEFORE, Exit.FAILED),
+        (MissingExtra("x", "y"), BEFORE, Exit.FAILED),
+        (ApiUnreachable(EXCHANGE), BEFORE, Exit.FAILED),
+        (NotFound(EXCHANGE), BEFORE, Exit.FAILED),
+        (ZeroDivisionError(), BEFORE, Exit.FAILED),
+        (Unauthorized(EXCHANGE), BEFORE, Exit.AUTH),
+        (Forbidden(EXCHANGE), BEFORE, Exit.AUTH),
+        (asyncio.CancelledError(), BEFORE, Exit.INTERRUPTED),
+        (PartFailed(3, RequestRejected(EXCHANGE)), DURING, Exit.ABORTED),
+        (PartFailed(3, Unauthorized(EXCHANGE)), DURING, Exit.AUTH),
+        (PartFailed(3, Forbidden(EXCHANGE)), DURING, Exit.AUTH),
+        (GateFailed(("x",)), DURING, Exit.ABORTED),
+        (SourceChanged("x"), DURING, Exit.ABORTED),
+        (CommitRefused("x"), DURING, Exit.ABORTED),
+        (ZeroDivisionError(), DURING, Exit.ABORTED),
+        (asyncio.CancelledError(), DURING, Exit.INTERRUPTED),
+        (KeyboardInterrupt(), DURING, Exit.INTERRUPTED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_aborted_load_tells_its_reason(error: BaseException, execution_id: int | None, code: Exit) -> None:
+    """Usage, credentials and interrupts have codes of their own; else it matters whether an execution was aborted."""
+    assert exit_code(error, report_of(Outcome.ABORTED, execution_id)) is code
+
+
+@pytest.mark.parametrize("error", [PartFailed(3, RequestRejected(EXCHANGE)), asyncio.CancelledError()])
+@pytest.mark.parametrize(("wish", "code"), [(OnFailure.KEEP, Exit.KEPT), (OnFailure.ABORT, Exit.FAILED)])
+def test_kept_execution_is_a_wish_or_a_failure(error: BaseException, wish: OnFailure, code: Exit) -> None:
+    """An execution that is open on purpose gives 9; one that could not be aborted is no clean abort."""
+    assert exit_code(error, report_of(Outcome.KEPT), wish) is code
+
+
+def test_refused_credentials_are_found_behind_another_error() -> None:
+    """The code looks through an error to what it was raised from."""
+
+    error = CommitRefused("x")
+    error.__cause__ = Unauthorized(EXCHANGE)
+
+    assert code_of(error) is Exit.AUTH
+    assert code_of(None) is Exit.FAILED
