@@ -71,8 +71,8 @@ def inputs(folder: Path, scale: float, size: int) -> list[Path]:
 def sandbox(folder: Path) -> Iterator[str]:
     """Run `bulkstream sandbox` as a process; yield its address."""
     port_file = folder / "port"
-    command = [sys.executable, "-m", "bulkstream", "sandbox", "--port", "0", "--port-file", port_file]
-    process = subprocess.Popen([*command, "--data", folder / "data"], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "bulkstream", "sandbox", "--port", "0", "--port-file", str(port_file)]
+    process = subprocess.Popen([*command, "--data", str(folder / "data")], stdout=subprocess.DEVNULL)
     try:
         for _ in range(1000):
             if port_file.exists() and process.poll() is None:
@@ -117,7 +117,7 @@ def loaded(path: Path, *, url: str, dialect: str, part_size: str) -> dict[str, A
     name = f"{path.stem} {dialect} {part_size}"
     base = [sys.executable, "-m", "bulkstream"]
     env = environment(url, dialect)
-    upload = [*base, "upload", path, "--dataset-name", name, "--part-size", part_size, "--json", "--quiet"]
+    upload = [*base, "upload", str(path), "--dataset-name", name, "--part-size", part_size, "--json", "--quiet"]
     report = json.loads(subprocess.run(upload, check=True, capture_output=True, env=env).stdout)
     get = [*base, "streams", "get", str(report["stream_id"]), "--json"]
     stream = json.loads(subprocess.run(get, check=True, capture_output=True, env=env).stdout)

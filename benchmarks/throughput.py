@@ -40,7 +40,7 @@ def lineitem(scale: float) -> Path:
     folder = CACHE / f"tpch-{scale:g}"
     if not (folder / "lineitem.csv").exists():
         tool = Path(sys.executable).with_name("tpchgen-cli")
-        command = [tool, "csv", "-s", f"{scale:g}", "--tables=lineitem", "--output-dir", folder, "--quiet"]
+        command = [str(tool), "csv", "-s", f"{scale:g}", "--tables=lineitem", "--output-dir", str(folder), "--quiet"]
         subprocess.run(command, check=True)
     return folder / "lineitem.csv"
 
@@ -50,7 +50,7 @@ def sink() -> Iterator[str]:
     """Run the sink in a process of its own; yield its address."""
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder) / "port"
-        process = subprocess.Popen([sys.executable, Path(__file__).with_name("sink.py"), port_file])
+        process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("sink.py")), str(port_file)])
         try:
             yield f"http://127.0.0.1:{_port(port_file)}"
         finally:
@@ -80,7 +80,17 @@ def codec_alone(data: bytes, part_bytes: int, threads: int) -> float:
 def whole_upload(files: list[Path], url: str, part_size: str) -> dict[str, Any]:
     """Run `bulkstream upload` as a process; return MB/s over its whole life, CPU seconds and its own report."""
     secrets = {"BULKSTREAM_CLIENT_ID": "sink", "BULKSTREAM_CLIENT_SECRET": "sink", "BULKSTREAM_DIALECT": "public"}
-    command = [sys.executable, "-m", "bulkstream", "upload", *files, "--stream", "1", "--part-size", part_size]
+    command = [
+        sys.executable,
+        "-m",
+        "bulkstream",
+        "upload",
+        *map(str, files),
+        "--stream",
+        "1",
+        "--part-size",
+        part_size,
+    ]
     before, began = _child_cpu(), time.perf_counter()
     done = subprocess.run(
         [*command, "--json", "--quiet"],

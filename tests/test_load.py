@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -27,8 +26,7 @@ from bulkstream.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-
-Handler = Callable = Any  # aiohttp's own aliases are private
+    from pathlib import Path
 
 COLUMNS = (Column("id", ColumnType.LONG), Column("text", ColumnType.STRING))
 
@@ -191,14 +189,16 @@ async def test_part_refused_for_good_ends_in_an_abort(tmp_path: Path) -> None:
     """A 400 on a part stops everything at once, aborts the execution and leaves the dataset as it was."""
 
     async def refuse_part_5(request: web.Request) -> web.Response | None:
-        return web.json_response({"message": "bad part", "toe": "T5"}, status=400) if "/part/5" in request.path else None
+        return (
+            web.json_response({"message": "bad part", "toe": "T5"}, status=400) if "/part/5" in request.path else None
+        )
 
     recorder = Recorder(refuse_part_5)
     write_rows(tmp_path / "big.csv", 2000)
     (tmp_path / "old.csv").write_text("id,text\n1,old\n", "utf-8")
     async with client_of(recorder) as client:
         await client.upload(tmp_path / "old.csv", dataset_name="G")
-        with pytest.raises(PartFailed, match="part 5 failed: .*bad part.*T5") as caught:
+        with pytest.raises(PartFailed, match=r"part 5 failed: .*bad part.*T5") as caught:
             await client.upload(tmp_path / "big.csv", dataset_name="G", part_size="1KiB", concurrency=3)
 
         report = caught.value.report

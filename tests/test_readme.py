@@ -34,7 +34,7 @@ async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     (tmp_path / "sales").mkdir()
     for month in (1, 2):
         (tmp_path / "sales" / f"{month}.csv").write_text(f"id,amount\n{month},10.50\n{month}0,7.25\n", "utf-8")
-    yield tmp_path
+    return tmp_path
 
 
 async def run(folder: Path, *command: str) -> str:

@@ -69,7 +69,7 @@ async def test_failure_before_the_commit_aborts_and_is_raised(where: str) -> Non
         raise ValueError("no")
 
     client = ScriptedClient()
-    ledger, error = await finalize(client, **{where: fails})
+    ledger, error = await (finalize(client, body=fails) if where == "body" else finalize(client, check=fails))
 
     assert (ledger.outcome, client.calls) == (Outcome.ABORTED, ["create", "abort"])
     assert isinstance(error, ValueError)
