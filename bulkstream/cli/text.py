@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Report
     from bulkstream.reporter import Progress
 
-_BAR = 16
+_BAR = 10
 _STYLES = {Outcome.COMMITTED: "green", Outcome.ABORTED: "red", Outcome.KEPT: "yellow", Outcome.UNKNOWN: "magenta"}
 
 
@@ -27,7 +27,7 @@ def amount(count: int) -> str:
     """Show a count, shortened beyond a million."""
     if count < 1_000_000:  # noqa: PLR2004 - a million
         return f"{count:,}"
-    return f"{count / 1e6:.1f}M" if count < 1e9 else f"{count / 1e9:.2f}G"  # noqa: PLR2004 - a thousand million
+    return f"{count / 1e6:.1f}M" if count < 999_950_000 else f"{count / 1e9:.2f}G"  # noqa: PLR2004 - as it is rounded
 
 
 def duration(seconds: float) -> str:
@@ -47,7 +47,7 @@ def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: in
         width: Columns of the terminal.
     """
     facts = _facts(now, raw_rate, sent_rate)
-    for expendable in ("bar", "sent", "parts", "ratio", "rows", "done"):
+    for expendable in ("bar", "sent", "parts", "ratio", "rows", "done", "raw"):
         if len(" · ".join(facts.values())) <= width:
             break
         facts.pop(expendable, None)
@@ -61,7 +61,7 @@ def _facts(now: Progress, raw_rate: float, sent_rate: float) -> dict[str, str]:
         share = now.acked_bytes / now.total_bytes
         filled = int(share * _BAR)
         facts["bar"] = "█" * filled + "░" * (_BAR - filled)
-        facts["share"] = f"{share:4.0%}"
+        facts["share"] = f"{int(share * 100):3}%"  # rounded down, so that 100 % means all of it
         done += f" of {size(now.total_bytes)}"
     facts["done"] = done
     facts["rows"] = f"{amount(now.acked_rows)} rows"
