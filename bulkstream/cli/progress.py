@@ -60,6 +60,7 @@ class LiveLine:
 
     def finished(self, report: Report) -> None:  # noqa: ARG002 - the protocol's
         """Take the line away; the report follows."""
+        self._line = ""
         self._write(_CLEAR)
 
     def _write(self, text: str) -> None:
