@@ -90,10 +90,11 @@ class Store:
         """Call `work(db, *args, **kwargs)`, which touches a few rows, in a transaction right here if nothing runs."""
         if self._queued:
             return await self.run(work, *args, **kwargs)
+        result = self._transact(lambda db: work(db, *args, **kwargs))
         self._asked += 1
-        if self._asked % _CHECKPOINT_EVERY == 0:
+        if self._asked % _CHECKPOINT_EVERY == 0:  # only now, since the thread has the database from here on
             self._submit(self._checkpoint)
-        return self._transact(lambda db: work(db, *args, **kwargs))
+        return result
 
     def _submit(self, work: Callable[..., T], *args: object) -> Future[T]:
         """Hand over to the thread, which has the database until the loop was told that it is done."""
@@ -113,10 +114,10 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             result = work(self._db)
+            self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
         return result
 
     def new_segment(self) -> int:
