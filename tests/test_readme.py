@@ -7,14 +7,10 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from bulkstream.sandbox import SandboxSettings, running
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,7 +25,7 @@ STAND_INS = {
 
 
 @pytest.fixture
-async def folder(tmp_path: Path) -> AsyncIterator[Path]:
+def folder(tmp_path: Path) -> Path:
     """A folder with the files that the examples speak of."""
     (tmp_path / "sales").mkdir()
     for month in (1, 2):
