@@ -99,11 +99,9 @@ class Calls(ABC):
         """List streams."""
         return Request("list streams", "GET", self.streams, params={**page.params, **self.fields})
 
-    def search_streams(self, query: str, page: Page) -> Request:
+    def search_streams(self, query: str) -> Request:
         """Search streams by one `KEY:VALUE`."""
-        return Request(
-            "search streams", "GET", f"{self.streams}/search", params={"q": query, **page.params, **self.fields}
-        )
+        return Request("search streams", "GET", f"{self.streams}/search", params={"q": query, **self.fields})
 
     def create_execution(self, stream_id: int, body: Mapping[str, Any]) -> Request:
         """Open an execution; may be repeated, because the server admits one open execution per stream."""

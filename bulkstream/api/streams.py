@@ -105,16 +105,13 @@ class Streams:
 
         return walked(page, page_size)
 
-    def search(self, key: SearchKey | str, value: str, *, page_size: int = PAGE_SIZE) -> AsyncIterator[Stream]:
-        """Iterate over the streams that match; names may hold `*`.
+    async def search(self, key: SearchKey | str, value: str) -> AsyncIterator[Stream]:
+        """Iterate over the streams that match; names may hold `*`. The API documents no paging for it.
 
         Raises:
             ValueError: There is no such key.
             ApiError: The server refused.
         """
-        query = f"{SearchKey(key)}:{value}"
-
-        async def page(window: Page) -> Sequence[Stream]:
-            return await self.client.listed(self.client.calls.search_streams(query, window), Stream, "streams")
-
-        return walked(page, page_size)
+        request = self.client.calls.search_streams(f"{SearchKey(key)}:{value}")
+        for stream in await self.client.listed(request, Stream, "streams"):
+            yield stream

@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from bulkstream.api import ApiClient, SearchKey
-from bulkstream.api.dialect import Page
 from bulkstream.cli.check import Check, State
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.errors import ApiError, BulkstreamError
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 MOST_SKEW_S = 60.0
 """Tokens are dated; a clock that is further off makes them look expired."""
 
-_FIRST = Page(1, 0)
 _NO_SUCH_DATASET = "bulkstream-doctor-asks-whether-it-may-ask"
 
 
@@ -44,7 +42,7 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
 async def _credentials(client: ApiClient) -> Check:
     """Ask for something that costs nothing and needs permission; the first request also connects."""
     began = time.perf_counter()
-    async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET, page_size=1):
+    async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET):
         break
     taken = time.perf_counter() - began
     return Check("credentials", State.OK, f"accepted; connected and answered in {taken * 1e3:.0f} ms")
@@ -54,7 +52,7 @@ async def _round_trip(client: ApiClient) -> Check:
     times = []
     for _ in range(3):
         began = time.perf_counter()
-        async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET, page_size=1):
+        async for _ in client.streams.search(SearchKey.DATASET_NAME, _NO_SUCH_DATASET):
             break
         times.append(time.perf_counter() - began)
     return Check("link", State.OK, f"{min(times) * 1e3:.0f} ms per request on an open connection")
@@ -62,7 +60,7 @@ async def _round_trip(client: ApiClient) -> Check:
 
 async def _clock(client: ApiClient) -> Check:
     """Compare this clock with the server's, to the second that its Date header has."""
-    answer = await client.send(client.calls.search_streams(f"{SearchKey.DATASET_NAME}:{_NO_SUCH_DATASET}", _FIRST))
+    answer = await client.send(client.calls.search_streams(f"{SearchKey.DATASET_NAME}:{_NO_SUCH_DATASET}"))
     try:
         skew_s = time.time() - parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (KeyError, ValueError):
