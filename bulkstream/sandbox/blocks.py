@@ -15,6 +15,7 @@ BLOCK_BYTES = 512 << 10
 """Most bytes in a block. Two of them and their bit masks stay in a core's second-level cache."""
 
 _READ_BYTES = 64 << 10
+_MAGIC = b"\x1f\x8b"
 
 
 class BrokenGzip(ValueError):
@@ -51,6 +52,8 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
     if not data:
         raise BrokenGzip("the gzip data is empty")
     while data:
+        if not _MAGIC.startswith(data[:2]):
+            raise BrokenGzip("the data is not gzip")
         decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         try:
             yield from _member(decoder, data, file)

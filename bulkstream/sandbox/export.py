@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from bulkstream.sandbox import datasets, read, segments
+from bulkstream.sandbox.blocks import BrokenGzip
 from bulkstream.sandbox.bodies import json_response
 from bulkstream.sandbox.context import SANDBOX
-from bulkstream.sandbox.errors import bad_request
+from bulkstream.sandbox.errors import ApiFault, bad_request
 from bulkstream.sandbox.inputs import END, flag, json_object, page
 from bulkstream.sandbox.public import dataset_json
 from bulkstream.sandbox.upsert import Source
@@ -18,6 +20,8 @@ from bulkstream.sandbox.upsert import Source
 if TYPE_CHECKING:
     from bulkstream.sandbox.context import Sandbox
     from bulkstream.sandbox.datasets import Dataset
+
+log = logging.getLogger(__name__)
 
 _DATASETS = "/v1/datasets"
 _DATASET = f"{_DATASETS}/{{dataset:[0-9a-fA-F-]{{36}}}}"
@@ -76,15 +80,24 @@ async def _export(request: web.Request) -> web.StreamResponse:
     with store.leases.reading(dataset.id):
         listed = await store.run(segments.of_dataset, dataset.id)
         blocks = read.rows(Source(store.path(segment.id), segment.gzip) for segment in listed)
-        block = await asyncio.to_thread(next, blocks, b"")
-        await response.prepare(request)
-        if include_header:
-            await response.write(read.header(dataset.names))
-        while block:
-            await response.write(block)
+        try:
             block = await asyncio.to_thread(next, blocks, b"")
+            await response.prepare(request)
+            await response.write(read.header(dataset.names) if include_header else b"")
+            while block:
+                await response.write(block)
+                block = await asyncio.to_thread(next, blocks, b"")
+        except BrokenGzip as error:
+            raise _unreadable(dataset, response, error) from None
         await response.write_eof()
     return response
+
+
+def _unreadable(dataset: Dataset, response: web.StreamResponse, error: BrokenGzip) -> Exception:
+    """500 while that can still be said; after that, an error that breaks the connection off."""
+    reason = f"dataset {dataset.id} can't be read: {error}"
+    log.warning("%s", reason)
+    return ConnectionAbortedError(reason) if response.prepared else ApiFault(500, reason)
 
 
 async def _counted(sandbox: Sandbox, dataset: Dataset) -> Dataset:

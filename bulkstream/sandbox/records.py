@@ -6,7 +6,6 @@ tell which record of a part is wrong.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import sys
 from dataclasses import dataclass
@@ -47,12 +46,12 @@ def records(blocks: Iterable[bytes]) -> Iterator[Record]:
     Raises:
         BadRecord: A quote is wrong or not closed, or the bytes are not UTF-8.
     """
-    taken: list[str] = []
+    taken: list[bytes] = []
     number = 0
     try:
         for fields in csv.reader(_noted(_lines(blocks), taken), strict=True):
             number += 1
-            yield Record(fields or [""], "".join(taken).encode())
+            yield Record(fields or [""], b"".join(taken))
             taken.clear()
     except csv.Error as error:
         raise BadRecord(number + 1, str(error)) from None
@@ -60,23 +59,21 @@ def records(blocks: Iterable[bytes]) -> Iterator[Record]:
         raise BadRecord(number + 1, f"not UTF-8 ({error.reason})") from None
 
 
-def _noted(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
-    """Pass lines on, noting those that the reader took for its current record."""
+def _noted(lines: Iterable[bytes], taken: list[bytes]) -> Iterator[str]:
+    """Pass lines on as text, noting those that the reader took for its current record."""
     for line in lines:
         taken.append(line)
-        yield line
+        yield line.decode()
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    """Cut text at LF only, keeping it: other line breaks of Unicode are data."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    pending: list[str] = []
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut at LF only, keeping it: other line breaks, and Unicode's, are data."""
+    pending: list[bytes] = []
     for block in blocks:
-        *whole, rest = decoder.decode(block).split("\n")
+        *whole, rest = block.split(b"\n")
         for line in whole:
-            yield "".join((*pending, line, "\n"))
+            yield b"".join((*pending, line, b"\n"))
             pending.clear()
         pending.append(rest)
-    pending.append(decoder.decode(b"", final=True))
-    if line := "".join(pending):
+    if line := b"".join(pending):
         yield line
