@@ -63,7 +63,7 @@ class Store:
             self._segments = self.folder / "segments"
             self._segments.mkdir(parents=True, exist_ok=True)
             self._stack.callback(os.close, _locked(self.folder / "lock"))
-            self._db = connect(self.folder / "sandbox.sqlite")
+            self._db = connect(self.folder / "sandbox.sqlite", temporary=self._given is None)
             self._stack.callback(self._db.close)
             self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "sandbox-sqlite"))
             self._remover = self._stack.enter_context(ThreadPoolExecutor(1, "sandbox-unlink"))

@@ -76,16 +76,16 @@ INSERT INTO sqlite_sequence (name, seq) SELECT 'executions', 1000
 """
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, temporary: bool) -> sqlite3.Connection:
     """Open the database, with its tables, in WAL mode.
 
     With `synchronous = NORMAL` a committed transaction survives a killed process, and a power cut leaves a consistent,
-    perhaps slightly older, database. Transactions are begun and ended explicitly.
+    perhaps slightly older, database. A temporary one never waits for the disk. Transactions are begun and ended explicitly.
     """
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
+    db.execute(f"PRAGMA synchronous = {'OFF' if temporary else 'NORMAL'}")
     db.execute("PRAGMA journal_mode = WAL").fetchone()
-    db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 0")  # the store says when
     db.execute("PRAGMA foreign_keys = ON")
     db.executescript(TABLES)
