@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
 COLUMNS = [{"name": "id", "type": "LONG"}, {"name": "text", "type": "STRING"}]
+_WARNED_BYTES = 1 << 20  # of which aiohttp warns, in a client that sends them as bytes
 CSV = {"Content-Type": "text/csv"}
 BASIC = {"Authorization": aiohttp.encode_basic_auth("sandbox", "sandbox")}
 
@@ -64,7 +67,8 @@ class Desk:
 
     async def part(self, execution: Any, number: int, body: Any, *, headers: Mapping[str, str] = CSV) -> Answer:
         path = f"/streams/{execution['streamId']}/data/{execution['dataId']}/parts/{number}"
-        return await self.instance("PUT", path, data=body, headers=headers)
+        data = io.BytesIO(body) if isinstance(body, bytes) and len(body) > _WARNED_BYTES else body
+        return await self.instance("PUT", path, data=data, headers=headers)
 
     async def finalize(self, execution: Any, action: str = "commit") -> Answer:
         return await self.instance("PUT", f"/streams/{execution['streamId']}/data/{execution['dataId']}/{action}")
@@ -87,12 +91,31 @@ class Desk:
         folder = self.sandbox.store.folder / "segments"
         return sum(path.is_file() for path in folder.glob("*/*"))
 
+    async def until_files(self, number: int) -> None:
+        """Wait until this many files are there; deletion is in the background."""
+        await _until(lambda: self.files() == number)
+
+    async def until_state(self, execution: Any, state: str) -> None:
+        """Ask until an execution is in this state."""
+        async with asyncio.timeout(10):
+            while await self.state(execution) != state:  # noqa: ASYNC110 - the state is the server's
+                await asyncio.sleep(0)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - the file system sends no events
+            await asyncio.sleep(0.001)
+
 
 @asynccontextmanager
 async def _opened(*, middlewares: Any = (), clock: Any = None, **fields: Any) -> AsyncIterator[Desk]:
     settings = SandboxSettings(**{"port": 0, **fields})
     more = {} if clock is None else {"clock": clock}
-    async with running(settings, middlewares=middlewares, **more) as sandbox, aiohttp.ClientSession(sandbox.url) as client:
+    async with (
+        running(settings, middlewares=middlewares, **more) as sandbox,
+        aiohttp.ClientSession(sandbox.url) as client,
+    ):
         yield Desk(sandbox, client)
 
 
