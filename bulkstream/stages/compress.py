@@ -36,7 +36,8 @@ async def compress(
         waiting_since = perf_counter()
         async for chunk in chunks:
             began = perf_counter()
-            body = await to_thread.run_sync(encode, chunk.data, limiter=limiter)
+            # Abandoned when cancelled: 64 MiB at the highest level take long, and an abort must not wait for them.
+            body = await to_thread.run_sync(encode, chunk.data, limiter=limiter, abandon_on_cancel=True)
             part = Part(chunk.number, body, len(chunk.data), chunk.rows)
             chunk.release()
             done = perf_counter()
