@@ -31,7 +31,9 @@ class OnOff(StrEnum):
     OFF = "off"
 
 
-Sources = Annotated[list[str], typer.Argument(help="CSV files or quoted patterns, in order.", show_default=False)]
+Sources = Annotated[
+    list[str], typer.Argument(metavar="SOURCE", help="CSV files or quoted patterns, in order.", show_default=False)
+]
 
 
 def _version(asked: bool) -> None:
@@ -96,7 +98,9 @@ def upload(
 
 @app.command()
 def demo(
-    files: Annotated[list[Path] | None, typer.Argument(help="CSV files of your own.", show_default=False)] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="CSV files of your own.", show_default=False)
+    ] = None,
     rows: Annotated[int, typer.Option(help="Rows of TPC-H lineitem to make.", metavar="N", min=1)] = 600_000,
     as_json: AsJson = False,
     quiet: Quiet = False,

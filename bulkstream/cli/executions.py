@@ -100,7 +100,7 @@ def commit(stream: StreamId, execution: ExecutionId, as_json: AsJson = False, pr
 def abort(
     stream: StreamId,
     execution: Annotated[
-        int | None, typer.Argument(metavar="[EXECUTION]", help="Id; default: the open one.", show_default=False)
+        int | None, typer.Argument(metavar="EXECUTION", help="Id; default: the open one.", show_default=False)
     ] = None,
     as_json: AsJson = False,
     profile: Profile = None,
