@@ -73,9 +73,7 @@ class Inspector:
         self._open[execution_id] += 1
         backlog = max(self._queued_bytes // _BATCH_BYTES, len(self._queue) // _BATCH_SEGMENTS)
         if len(self._workers) < min(self._most, 1 + backlog):
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            self._workers.add(asyncio.create_task(self._work()))
 
     async def settle(self, execution_id: int, columns: int | None) -> None:
         """Wait until every part of an execution was looked into."""
@@ -93,7 +91,13 @@ class Inspector:
             await self._look(batch)
 
     async def _work(self) -> None:
-        """Take from the queue until it is empty."""
+        """Take from the queue until it is empty, and be gone before anybody can count on this worker again."""
+        try:
+            await self._empty_queue()
+        finally:
+            self._workers.discard(asyncio.current_task())
+
+    async def _empty_queue(self) -> None:
         while batch := _batch(self._queue):
             self._queued_bytes -= sum(job.segment.sent_bytes for job in batch)
             try:

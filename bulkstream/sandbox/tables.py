@@ -80,7 +80,8 @@ def connect(path: Path, *, temporary: bool) -> sqlite3.Connection:
     """Open the database, with its tables, in WAL mode.
 
     With `synchronous = NORMAL` a committed transaction survives a killed process, and a power cut leaves a consistent,
-    perhaps slightly older, database. A temporary one never waits for the disk. Transactions are begun and ended explicitly.
+    perhaps slightly older, database. A temporary one never waits for the disk. Transactions are begun and ended
+    explicitly.
     """
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row

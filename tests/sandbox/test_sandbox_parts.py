@@ -105,6 +105,28 @@ async def test_a_closed_execution_takes_no_parts(desk: Desk, action: str) -> Non
     assert desk.files() == 0
 
 
+async def test_a_part_that_was_still_on_its_way_is_not_in_the_commit(desk: Desk) -> None:
+    """It is refused when it has arrived, and leaves nothing."""
+    stream = await desk.stream()
+    execution = await desk.execution(stream)
+    await desk.part(execution, 1, b"1,a\n")
+    release = asyncio.Event()
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b"2,b\n"
+        await release.wait()
+
+    late = asyncio.create_task(desk.part(execution, 2, rows()))
+    await desk.until_files(2)
+    committed = await desk.finalize(execution)
+    release.set()
+
+    assert committed.body["rowsInserted"] == 1
+    assert (await late).status == 409
+    await desk.until_files(1)
+    assert await desk.rows(stream) == b"1,a\n"
+
+
 async def test_a_part_that_breaks_off_leaves_nothing(desk: Desk) -> None:
     """The client goes away in the middle of a body: no part, no file, and the execution goes on."""
     stream = await desk.stream()
