@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bulkstream.api import ApiClient, Execution, Stream
 from bulkstream.cli.output import print_facts, print_json, print_table
 from bulkstream.cli.run import run
+from bulkstream.model import UpdateMethod
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -55,8 +56,8 @@ def show_streams(streams: Sequence[Stream], *, as_json: bool) -> None:
     if as_json:
         print_json([stream.as_json() for stream in streams])
         return
-    rows = [(s.id, s.name, s.update_method, len(s.columns) or "-", s.dataset_id, s.modified_at) for s in streams]
-    print_table(("stream", "dataset", "mode", "columns", "dataset id", "modified"), rows)
+    rows = [(s.id, s.name, s.update_method, len(s.columns) or "-", s.modified_at, s.dataset_id) for s in streams]
+    print_table(("stream", "dataset", "mode", "columns", "modified", "dataset id"), rows)
 
 
 def show_execution(execution: Execution, *, as_json: bool) -> None:
@@ -98,4 +99,4 @@ def _execution_json(execution: Execution) -> dict[str, Any]:
 
 
 def _keys(stream: Stream) -> str:
-    return f" by {', '.join(stream.key_columns)}" if stream.key_columns else ""
+    return f" by {', '.join(stream.key_columns)}" if stream.method is UpdateMethod.UPSERT else ""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bulkstream.model import Report
     from bulkstream.prepare import DryRun
 
+_UNSEEN_WIDTH = 10_000
+
 
 def print_json(document: Any) -> None:
     """Write one JSON document and a line end."""
@@ -55,14 +57,18 @@ def print_dry_run(dry: DryRun) -> None:
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Write a table as wide as the terminal allows."""
+    """Write a table, folded to the terminal's width; where nobody looks at it, as wide as it is."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*titles, box=box.SIMPLE_HEAD, pad_edge=False)
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")  # an id that ends in dots is of no use
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(highlight=False, markup=False)
-    # Where nobody looks at it, a table is not folded to a width that nobody has.
-    console.print(table, width=None if console.is_terminal else 400)
+    width = None if sys.stdout.isatty() else _UNSEEN_WIDTH
+    Console(highlight=False, markup=False, width=width).print(table)

@@ -113,7 +113,7 @@ def list_(as_json: AsJson = False, profile: Profile = None) -> None:
 
 @streams.command()
 def search(
-    key: Annotated[Key, typer.Argument(metavar="KEY", help=f"One of {', '.join(Key)}.", show_default=False)],
+    key: Annotated[Key, typer.Argument(metavar="KEY", help="What to search by.", show_default=False)],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="What it is; a name may hold *.", show_default=False)],
     as_json: AsJson = False,
     profile: Profile = None,
