@@ -23,7 +23,7 @@ from bulkstream.cli.upload import concluded, load_once, show
 from bulkstream.client import Client
 from bulkstream.errors import BulkstreamError, MissingExtra
 from bulkstream.ledger import Ledger
-from bulkstream.model import Dialect, HeaderMode
+from bulkstream.model import Dialect, HeaderMode, Outcome
 from bulkstream.prepare import Request
 from bulkstream.settings import MIB, Connection, Settings, Upload
 from bulkstream.sources import open_csv
@@ -62,7 +62,14 @@ def demo(files: Sequence[Path], rows: int, *, as_json: bool, quiet: bool) -> Exi
             error = raised
     report = report or concluded(ledger, error)
     show(report, error, as_json=as_json, quiet=quiet)
-    return exit_code(error, report)
+    return _code(error, report)
+
+
+def _code(error: BaseException | None, report: Report) -> Exit:
+    """Map the end to the exit code; what was committed but not compared is no success of a demonstration."""
+    if error is None or report.outcome is not Outcome.COMMITTED:
+        return exit_code(error, report)
+    return Exit.INTERRUPTED if isinstance(error, asyncio.CancelledError) else Exit.UNVERIFIED
 
 
 async def _shown(folder: Path, files: Sequence[Path], rows: int, told: tuple[Ledger, Reporter]) -> Report:
