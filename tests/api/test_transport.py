@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bulkstream.api import ApiClient, Execution
+from bulkstream.api.transport import SLICE_BYTES
 from bulkstream.errors import (
     ApiDisconnected,
     ApiTimeout,
@@ -85,19 +86,25 @@ async def test_a_server_that_says_nothing_is_given_up(served: Served) -> None:
         forever.set()
 
 
-async def test_a_slow_transfer_is_no_stall(served: Served) -> None:
-    """A body that takes many times the stall timeout, but keeps moving, arrives."""
-    size = 8 << 20
+async def test_a_slow_transfer_is_no_stall(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every slice that is handed over and every block that comes back puts the watchdog off."""
+    put_off = []
+    reschedule = asyncio.Timeout.reschedule
 
-    async def sip(request: web.Request) -> web.Response:
-        got = 0
-        async for piece in request.content.iter_chunked(1 << 18):
-            got += len(piece)
-            await asyncio.sleep(0.02)  # the slowness is what is tested
-        return web.json_response({"got": got})
+    def noted(timeout: asyncio.Timeout, when: float | None) -> None:
+        put_off.append(when)
+        reschedule(timeout, when)
 
-    async with served(sip, connection={"stall_timeout_s": 0.5}, retry=ONE_TRY) as client:
-        await client.executions.upload_part(EXECUTION, 1, bytes(size), gzipped=False)
+    async def take(request: web.Request) -> web.Response:
+        await request.content.read(-1)
+        return web.json_response({})
+
+    async with served(take, retry=ONE_TRY) as client:
+        monkeypatch.setattr(asyncio.Timeout, "reschedule", noted)
+        await client.executions.upload_part(EXECUTION, 1, bytes(10 * SLICE_BYTES), gzipped=False)
+
+    assert len(put_off) > 10
+    assert put_off == sorted(put_off)
 
 
 async def test_nobody_listening_is_unreachable(settings: Callable[..., Settings]) -> None:
