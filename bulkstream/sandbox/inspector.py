@@ -44,7 +44,7 @@ class Inspector:
     def __init__(self, store: Store, max_raw_bytes: int) -> None:
         self._store = store
         self._max_raw_bytes = max_raw_bytes
-        self._most = min(_MOST_THREADS, os.cpu_count() or 1)
+        self._most = max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))  # the other half receives, and sends
         self._pool = ThreadPoolExecutor(self._most, "sandbox-check")
         self._queue: deque[_Job] = deque()
         self._queued_bytes = 0
