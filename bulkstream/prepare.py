@@ -13,10 +13,10 @@ from anyio import to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.errors import SchemaError, UsageError
-from bulkstream.model import Dialect, Plan, UpdateMethod
+from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
-from bulkstream.sources import compare, locate, open_csv
+from bulkstream.sources import compare, locate, open_csv, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms
 from bulkstream.tune import tuned, usable_cores
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     import os
 
     from bulkstream.api import ApiClient, Stream
-    from bulkstream.model import Column
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvFiles
+    from bulkstream.sources import CsvFiles, Types
     from bulkstream.tune import Tuning
 
 
@@ -59,6 +58,7 @@ class DryRun:
     """What a load would do, and what that was derived from."""
 
     source: CsvFiles
+    types: Types
     tuning: Tuning
     plan: Plan
 
@@ -72,8 +72,9 @@ async def dry_run(request: Request) -> DryRun:
     source = await _open(request, request.schema)
     tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
     rows, parts, raw_bytes = await to_thread.run_sync(_count, source, tuning, request.settings.max_record_size)
-    columns = request.schema or source.columns
-    return DryRun(source, tuning, Plan(rows, parts, raw_bytes, columns, tuning.peak_memory_bytes))
+    types = await to_thread.run_sync(sampled_types, source, request.settings.sample_size)
+    columns = request.schema or types.columns
+    return DryRun(source, types, tuning, Plan(rows, parts, raw_bytes, columns, tuning.peak_memory_bytes))
 
 
 async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Job:
@@ -94,7 +95,7 @@ async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Jo
         stream = await _create(request, source, client)
         reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
     tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
-    columns = stream.columns or source.columns
+    columns = stream.columns or tuple(Column(name) for name in source.names)
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
     return Job(source, _terms(request, stream, columns), tuning, request.settings.max_record_size, announce)
@@ -118,9 +119,7 @@ def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | N
 
 async def _open(request: Request, expected: tuple[Column, ...] | None) -> CsvFiles:
     settings = request.settings
-    return await to_thread.run_sync(
-        lambda: open_csv(request.sources, header=settings.header, expected=expected, sample_bytes=settings.sample_size)
-    )
+    return await to_thread.run_sync(lambda: open_csv(request.sources, header=settings.header, expected=expected))
 
 
 async def _find(request: Request, client: ApiClient) -> Stream | None:
@@ -146,7 +145,9 @@ def _loadable(stream: Stream) -> Stream:
 
 
 async def _create(request: Request, source: CsvFiles, client: ApiClient) -> Stream:
-    columns = request.schema or source.columns
+    columns = request.schema
+    if columns is None:
+        columns = (await to_thread.run_sync(sampled_types, source, request.settings.sample_size)).columns
     if not columns:
         raise SchemaError("the source is empty, so it shows no columns", hint="Give the columns with --schema FILE.")
     method = request.update_method or UpdateMethod.REPLACE

@@ -140,7 +140,7 @@ def account(url: str, dialect: Dialect) -> Settings:
 
 
 def _source(request: Request) -> CsvFiles:
-    return open_csv(request.sources, header=HeaderMode.AUTO, sample_bytes=request.settings.sample_size)
+    return open_csv(request.sources, header=HeaderMode.AUTO)
 
 
 @asynccontextmanager

@@ -52,8 +52,8 @@ def print_dry_run(dry: DryRun) -> None:
             ("memory", f"at most {size(plan.peak_memory_bytes)}"),
         ]
     )
-    rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.source.inferred]
-    print_table(("column", "type", f"why (from {dry.source.sampled:,} sampled rows)"), rows)
+    rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.types.inferred]
+    print_table(("column", "type", f"why (from {dry.types.sampled:,} sampled rows)"), rows)
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

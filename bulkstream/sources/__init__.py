@@ -7,7 +7,8 @@ A *source* yields *segments*, runs of bytes that begin and end with a record (a 
 
 from __future__ import annotations
 
-from bulkstream.sources.csv_files import CsvFile, CsvFiles, FileSegment, open_csv
+from bulkstream.sources.csv_files import CsvFiles, Types, open_csv, sampled_types
+from bulkstream.sources.files import CsvFile, FileSegment
 from bulkstream.sources.infer import Inferred, infer
 from bulkstream.sources.locate import locate
 from bulkstream.sources.schema import compare, read_schema, write_schema
@@ -20,10 +21,12 @@ __all__ = [
     "Inferred",
     "Segment",
     "Source",
+    "Types",
     "compare",
     "infer",
     "locate",
     "open_csv",
     "read_schema",
+    "sampled_types",
     "write_schema",
 ]

@@ -19,50 +19,50 @@ from bulkstream.sources.head import record_end
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bulkstream.sources.head import FileHead
+    from bulkstream.sources.files import CsvFile
 
 WINDOW_BYTES = 256 << 10
 
 Records = list[list[str]]
 
 
-def sample(heads: Sequence[FileHead], *, fields: int, budget: int) -> Records:
-    """Return sampled records, first records of the files included, each with `fields` fields.
+def sample(files: Sequence[CsvFile], *, fields: int, budget: int) -> Records:
+    """Return sampled records, headers not among them.
 
     Raises:
         SourceUnreadable: A file can't be read.
     """
-    total = sum(head.state.size for head in heads)
+    total = sum(file.state.size for file in files)
     records: Records = []
-    for head, offset, size in _windows(heads, total, budget):
-        records += _read_window(head, offset, size, fields)
+    for file, offset, size in _windows(files, total, budget):
+        records += _read_window(file, offset, size, fields)
     return records
 
 
-def _windows(heads: Sequence[FileHead], total: int, budget: int) -> Iterator[tuple[FileHead, int, int]]:
+def _windows(files: Sequence[CsvFile], total: int, budget: int) -> Iterator[tuple[CsvFile, int, int]]:
     """Yield file, offset and size of what to read."""
     if total <= budget:
-        yield from ((head, head.bom_bytes, head.state.size) for head in heads)
+        yield from ((file, file.start, file.state.size) for file in files)
         return
     count = max(1, budget // WINDOW_BYTES)
     positions = iter([total * n // count for n in range(count)])
     position, begin = next(positions), 0
-    for head in heads:
-        while begin <= position < begin + head.state.size:
-            yield head, max(position - begin, head.bom_bytes), WINDOW_BYTES
+    for file in files:
+        while begin <= position < begin + file.state.size:
+            yield file, max(position - begin, file.start), WINDOW_BYTES
             position = next(positions, total)
-        begin += head.state.size
+        begin += file.state.size
 
 
-def _read_window(head: FileHead, offset: int, size: int, fields: int) -> Records:
+def _read_window(file: CsvFile, offset: int, size: int, fields: int) -> Records:
     try:
-        with head.path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            data = file.read(size)
+        with file.path.open("rb", buffering=0) as handle:
+            handle.seek(offset)
+            data = handle.read(size)
     except OSError as error:
-        raise SourceUnreadable(f"{head.path}: {error.strerror}") from error
-    if offset == head.bom_bytes:
-        return _whole_records(data, at_end=offset + len(data) >= head.state.size)
+        raise SourceUnreadable(f"{file.path}: {error.strerror}") from error
+    if offset == file.start:
+        return _whole_records(data, at_end=offset + len(data) >= file.state.size)
     for start in (data.find(b"\n") + 1, record_end(b'"' + data) - 1):
         records = _whole_records(data[start:], at_end=False) if start > 0 else []
         if records and all(len(record) == fields for record in records):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from bulkstream.model import Column
+    from collections.abc import Iterator
 
 
 class Segment(Protocol):
@@ -44,10 +42,6 @@ class Source(Protocol):
     @property
     def total_bytes(self) -> int:
         """Bytes in all segments together."""
-
-    @property
-    def columns(self) -> Sequence[Column]:
-        """Names and types, in the order of the fields."""
 
     def segments(self) -> Iterator[Segment]:
         """Yield the segments that hold data, in order; each opens its file when it is first read."""

@@ -16,7 +16,7 @@ from bulkstream.errors import (
     SourceUnreadable,
 )
 from bulkstream.model import Column, ColumnType, HeaderMode
-from bulkstream.sources import CsvFiles, locate, open_csv
+from bulkstream.sources import CsvFiles, locate, open_csv, sampled_types
 from bulkstream.sources import head as head_module
 from bulkstream.sources.head import read_head, record_end
 from bulkstream.stages import Buffer, Cutter
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def opened(*paths: Path | str, **options: object) -> CsvFiles:
-    return open_csv(paths, sample_bytes=1 << 20, **options)  # type: ignore[arg-type]
+    return open_csv(paths, **options)  # type: ignore[arg-type]
 
 
 def content(source: CsvFiles) -> bytes:
@@ -98,8 +98,9 @@ def test_marks_and_headers_are_skipped(tmp_path: Path) -> None:
 
     assert content(source) == b"1,a\r\n2,b"
     assert source.total_bytes == 8
-    assert source.columns == (Column("id", ColumnType.LONG), Column("the\r\nname", ColumnType.STRING))
-    assert (source.header.present, source.sampled) == (True, 2)
+    types = sampled_types(source, 1 << 20)
+    assert types.columns == (Column("id", ColumnType.LONG), Column("the\r\nname", ColumnType.STRING))
+    assert (source.header.present, types.sampled) == (True, 2)
 
 
 def test_without_header_everything_is_data(tmp_path: Path) -> None:
@@ -107,14 +108,15 @@ def test_without_header_everything_is_data(tmp_path: Path) -> None:
     source = opened(put(tmp_path, "a.csv", b"\xef\xbb\xbf1,a\n2,b\n"), header=HeaderMode.NO)
 
     assert content(source) == b"1,a\n2,b\n"
-    assert [column.name for column in source.columns] == ["Column 1", "Column 2"]
+    assert source.names == ("Column 1", "Column 2")
 
 
 def test_an_empty_source_has_no_columns(tmp_path: Path) -> None:
     """Nothing is made up for files without a byte, or with nothing but a mark."""
     source = opened(put(tmp_path, "a.csv", b""), put(tmp_path, "b.csv", b"\xef\xbb\xbf"))
 
-    assert (source.columns, source.total_bytes, content(source)) == ((), 0, b"")
+    assert (source.names, source.total_bytes, content(source)) == ((), 0, b"")
+    assert sampled_types(source, 1 << 20).columns == ()
 
 
 def test_files_that_disagree_are_refused(tmp_path: Path) -> None:
@@ -205,10 +207,10 @@ def test_the_sample_reaches_over_the_whole_input(tmp_path: Path) -> None:
     rows = b"".join(b'%d,"multi\nline, %d"\n' % (number, number) for number in range(100_000))
     path = put(tmp_path, "a.csv", b"id,text\n" + rows + b"".join(b"x%d,y\n" % n for n in range(100_000)))
 
-    source = open_csv([path], sample_bytes=1 << 20)
+    types = sampled_types(open_csv([path]), 1 << 20)
 
-    assert source.columns[0].type is ColumnType.STRING
-    assert 10_000 < source.sampled < 200_000
+    assert types.columns[0].type is ColumnType.STRING
+    assert 10_000 < types.sampled < 200_000
 
 
 def test_the_expected_columns_name_the_source(tmp_path: Path) -> None:
@@ -217,4 +219,4 @@ def test_the_expected_columns_name_the_source(tmp_path: Path) -> None:
 
     source = opened(put(tmp_path, "a.csv", b"1,a\n"), expected=expected)
 
-    assert source.columns == expected
+    assert source.names == ("id", "text")

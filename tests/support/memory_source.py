@@ -10,8 +10,6 @@ from bulkstream.stages import Buffer, Cutter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkstream.model import Column
-
 
 @dataclass
 class MemorySegment:
@@ -46,7 +44,6 @@ class MemorySource:
     piece: int = 1 << 30
     cut_short: int = 0
     changed: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
     opened: list[MemorySegment] = field(default_factory=list)
 
     @property

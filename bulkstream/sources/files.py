@@ -1,0 +1,83 @@
+"""One CSV file of a source: where its data is, how it is read, and whether it has changed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkstream.errors import SourceUnreadable
+from bulkstream.sources.head import FileState
+
+if TYPE_CHECKING:
+    from io import FileIO
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """One file of a source: where its data begins, and how it was found."""
+
+    path: Path
+    start: int
+    state: FileState
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes behind mark and header."""
+        return max(0, self.state.size - self.start)
+
+    def changed(self) -> str | None:
+        """Say how the file differs from when it was opened, or None if it doesn't."""
+        try:
+            now = FileState.of(self.path)
+        except OSError as error:
+            return f"{self.path} is gone: {error.strerror}"
+        if now.size != self.state.size:
+            return f"{self.path} had {self.state.size:,} bytes and now has {now.size:,}"
+        if now != self.state:
+            return f"{self.path} was modified or replaced during the load"
+        return None
+
+
+class FileSegment:
+    """The data of one file; the file is opened at the first read.
+
+    Attributes:
+        name: The path as text.
+        offset: Where the next byte stands in the file.
+        remaining: Bytes still to be read.
+    """
+
+    def __init__(self, file: CsvFile) -> None:
+        self.name = str(file.path)
+        self._path = file.path
+        self.offset = file.start
+        self.remaining = file.data_bytes
+        self._handle: FileIO | None = None
+
+    def __repr__(self) -> str:
+        return f"FileSegment({self.name!r}, {self.remaining} bytes from {self.offset})"
+
+    def readinto(self, view: memoryview) -> int:
+        """Read into `view`, never beyond the size that the file had when the source was opened."""
+        try:
+            size = self._opened().readinto(view[: self.remaining])
+        except OSError as error:
+            raise SourceUnreadable(f"{self.name}: {error.strerror}") from error
+        self.offset += size
+        self.remaining -= size
+        return size
+
+    def close(self) -> None:
+        """Close the file if it is open."""
+        if self._handle is not None:
+            self._handle.close()
+
+    def _opened(self) -> FileIO:
+        if self._handle is None:
+            self._handle = self._path.open("rb", buffering=0)
+            self._handle.seek(self.offset)
+            if hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(self._handle.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return self._handle
