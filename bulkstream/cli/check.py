@@ -22,11 +22,11 @@ class Check:
 
     Attributes:
         hint: What to do about it, empty where nothing is to be done.
-        code: Exit code that it leads to where it failed.
+        code: Exit code that it leads to; 0 unless it failed.
     """
 
     name: str
     state: State
     text: str
     hint: str = ""
-    code: Exit = Exit.FAILED
+    code: Exit = Exit.COMMITTED

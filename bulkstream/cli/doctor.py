@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import re
 import stat
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -29,16 +30,19 @@ if TYPE_CHECKING:
 FEWEST_FILES = 512
 """Open files that 256 connections, the source's files and the process itself need."""
 
+_SECRET = re.compile(r"""^[^#\n]*\b(token|client_secret)["']?\s*=""", re.MULTILINE)
+"""A secret in TOML, in whatever table; the file may be too broken to be parsed."""
+
 
 def examine(profile: str | None, *, as_json: bool) -> Exit:
     """Run all checks, print them, return the exit code: 0, 6 if credentials were refused, 1 for another failure."""
     checks = [*local_checks(dict(os.environ)), *_account_checks(profile)]
     if as_json:
-        print_json([{**asdict(check), "code": int(check.code)} for check in checks])
+        print_json([asdict(check) for check in checks])
     else:
         _print(checks)
-    failed = [check.code for check in checks if check.state is State.FAIL]
-    return Exit(Exit.AUTH if Exit.AUTH in failed else max(failed, default=Exit.COMMITTED))
+    codes = [check.code for check in checks]
+    return Exit(Exit.AUTH if Exit.AUTH in codes else max(codes))
 
 
 def local_checks(environ: dict[str, str]) -> Iterator[Check]:
@@ -59,13 +63,11 @@ def _open_files() -> Check:
     except ImportError:
         return Check("open files", State.OK, "no limit known")
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few = 0 <= limit < FEWEST_FILES
-    return Check(
-        "open files",
-        State.WARN if few else State.OK,
-        f"up to {limit}",
-        "Raise it with `ulimit -n 4096`." if few else "",
-    )
+    if limit == resource.RLIM_INFINITY:
+        return Check("open files", State.OK, "no limit")
+    few = limit < FEWEST_FILES
+    hint = "Raise it with `ulimit -n 4096`." if few else ""
+    return Check("open files", State.WARN if few else State.OK, f"up to {limit}", hint)
 
 
 def _settings_file(environ: dict[str, str]) -> Check:
@@ -75,14 +77,17 @@ def _settings_file(environ: dict[str, str]) -> Check:
         return Check("settings", State.FAIL, str(error), code=Exit.USAGE)
     if path is None:
         return Check("settings", State.OK, "no file; defaults and environment")
-    if _holds_secrets(path) and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    try:
+        exposed = _holds_secrets(path) and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    except OSError as error:
+        return Check("settings", State.FAIL, f"{path} can't be read: {error.strerror}", code=Exit.USAGE)
+    if exposed:
         return Check("settings", State.WARN, f"{path} holds secrets and others may read it", f"Run: chmod 600 {path}")
     return Check("settings", State.OK, str(path))
 
 
 def _holds_secrets(path: Path) -> bool:
-    lines = (line.split("=")[0].strip() for line in path.read_text("utf-8", errors="replace").splitlines())
-    return not {"token", "client_secret"}.isdisjoint(lines)
+    return _SECRET.search(path.read_text("utf-8", errors="replace")) is not None
 
 
 def _account_checks(profile: str | None) -> list[Check]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bulkstream.api import ApiClient, SearchKey
 from bulkstream.cli.check import Check, State
 from bulkstream.cli.exits import Exit, code_of
-from bulkstream.errors import ApiError, BulkstreamError
+from bulkstream.errors import ApiError, AuthError, BulkstreamError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,8 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
             yield await _round_trip(client)
             yield await _clock(client)
         except ApiError as error:
-            yield Check("credentials", State.FAIL, str(error), error.hint, code_of(error))
+            name = "credentials" if isinstance(error, AuthError) else "link"
+            yield Check(name, State.FAIL, str(error), error.hint, code_of(error))
 
 
 async def _credentials(client: ApiClient) -> Check:
