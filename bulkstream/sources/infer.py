@@ -1,16 +1,18 @@
-"""Types of columns, from sampled values. Nothing is guessed that could lose a digit or a zero.
+"""Types of columns, from sampled values. No digit of a whole number, and no leading zero, is lost to a guess.
 
 The kind of one value:
 
 * LONG: digits with an optional minus, no leading zero, within 64 bits with sign.
 * DECIMAL: plain digits with a point, or an integer beyond 64 bits; up to 38 digits.
-* DOUBLE: a number with an exponent, or with more than 38 digits behind a point.
+* DOUBLE: a number with an exponent, or with a point and more than 38 digits.
 * DATE: `2026-11-23`, if the calendar has that day.
-* DATETIME: such a date, `T` or a blank, `hh:mm[:ss[.fraction]]`, and an optional `Z` or `±hh:mm`.
+* DATETIME: such a date, `T` or a blank, `hh:mm[:ss[.ffffff]]`, and an optional `Z` or `±hh:mm` up to 14 hours.
 * STRING: everything else; so also `007`, `+1`, `1,000`, ` 1`, `.5`, `NaN`, `true` and `23.11.2026`.
 
 A column has the kind that holds all its values: LONG widens to DECIMAL and DOUBLE, DECIMAL to DOUBLE, DATE to
-DATETIME, any other mixture to STRING. Empty fields say nothing; a column of nothing else is a STRING.
+DATETIME, any other mixture to STRING. A DECIMAL column whose longest whole part and longest fraction together pass
+38 digits is a DOUBLE; a DOUBLE column with a whole number beyond 2^53, which a double may round, is a STRING.
+Empty fields say nothing; a column of nothing else is a STRING.
 """
 
 from __future__ import annotations
@@ -25,16 +27,28 @@ from typing import TYPE_CHECKING
 from bulkstream.model import Column, ColumnType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 MOST_DIGITS = 38
 """Digits of the widest DECIMAL that databases commonly hold."""
 
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
-_EXPONENT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][+-]?[0-9]+")
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_TIME = re.compile(r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?")
+BLOCK_RECORDS = 1024
+"""Records looked at in one go: transposing all of a sample at once would hold the GIL for tens of milliseconds."""
+
+_SAFE_LONG_DIGITS = 18
+_EXACT_IN_DOUBLE = 2**53
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_MOMENT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"([T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?)?"
+)
+
+_RUNS = {
+    ColumnType.LONG: re.compile(r"(?:-?(?:0|[1-9][0-9]{0,17})\n)++"),
+    ColumnType.DECIMAL: re.compile(r"(?:-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18}\n)++"),
+}
+"""Many values of one kind, a line feed behind each: a match per block takes a quarter of a match per value."""
 
 _WIDER: dict[frozenset[ColumnType], ColumnType] = {
     frozenset({ColumnType.LONG, ColumnType.DECIMAL}): ColumnType.DECIMAL,
@@ -61,22 +75,22 @@ class Inferred:
 
 def infer(names: Sequence[str], records: Iterable[Sequence[str]]) -> tuple[Inferred, ...]:
     """Infer a type for each column from records that have as many fields as there are names."""
-    columns = list(zip(*records, strict=True)) or [()] * len(names)
-    return tuple(_inferred(name, values) for name, values in zip(names, columns, strict=True))
+    columns = [_Evidence() for _ in names]
+    rest = iter(records)
+    while block := list(islice(rest, BLOCK_RECORDS)):
+        for column, values in zip(columns, zip(*block, strict=True), strict=True):
+            column.add(values)
+    return tuple(column.judged(name) for name, column in zip(names, columns, strict=True))
 
 
 def kind_of(value: str) -> ColumnType:
-    """Return the narrowest type that holds a value without loss."""
-    first = value[:1]
-    if not (first.isdigit() or first == "-"):
+    """Return the narrowest type that holds a value; a DOUBLE may round its last digits."""
+    if number := _NUMBER.fullmatch(value):
+        return _kind_of_number(number)
+    moment = _MOMENT.fullmatch(value)
+    if moment is None or not _in_calendar(moment):
         return ColumnType.STRING
-    if _INTEGER.fullmatch(value):
-        return _integer(value)
-    if _DECIMAL.fullmatch(value):
-        return ColumnType.DECIMAL if sum(c.isdigit() for c in value) <= MOST_DIGITS else ColumnType.DOUBLE
-    if _EXPONENT.fullmatch(value):
-        return ColumnType.DOUBLE
-    return _moment(value)
+    return ColumnType.DATETIME if moment[4] else ColumnType.DATE
 
 
 def widened(one: ColumnType, other: ColumnType) -> ColumnType:
@@ -84,37 +98,94 @@ def widened(one: ColumnType, other: ColumnType) -> ColumnType:
     return one if one is other else _WIDER.get(frozenset({one, other}), ColumnType.STRING)
 
 
-def _integer(value: str) -> ColumnType:
-    if -(2**63) <= int(value[: MOST_DIGITS + 2]) < 2**63 and len(value) <= MOST_DIGITS:
+class _Evidence:
+    """What has been seen of one column; each distinct value is looked at once, none after the first text.
+
+    Attributes:
+        examples: The first value of each kind, in the order of their appearance.
+        distinct: Values that were looked at.
+    """
+
+    __slots__ = ("distinct", "examples", "filled", "nulls")
+
+    def __init__(self) -> None:
+        self.examples: dict[ColumnType, str] = {}
+        self.distinct: set[str] = {""}
+        self.filled = self.nulls = 0
+
+    def add(self, values: Sequence[str]) -> None:
+        nulls = values.count("")
+        self.nulls += nulls
+        self.filled += len(values) - nulls
+        if ColumnType.STRING in self.examples:
+            return
+        fresh = [value for value in dict.fromkeys(values) if value not in self.distinct]
+        self.distinct.update(fresh)
+        if (kind := _kind_of_all(fresh)) is not None:
+            self.examples.setdefault(kind, fresh[0])
+            return
+        for value in fresh:
+            self.examples.setdefault(kind_of(value), value)
+
+    def judged(self, name: str) -> Inferred:
+        self.distinct.discard("")
+        kind = reduce(widened, self.examples) if self.examples else ColumnType.STRING
+        held, why = _held(kind, self.distinct)
+        return Inferred(Column(name, held), why or _reason(kind, self.examples, self.filled), self.nulls)
+
+
+def _kind_of_all(values: Sequence[str]) -> ColumnType | None:
+    """Return the kind that all values are plainly of, or None if they must be looked at one by one."""
+    text = "\n".join([*values, ""])
+    if text.count("\n") != len(values):  # a line feed inside a value must not pass for an end
+        return None
+    return next((kind for kind, run in _RUNS.items() if run.fullmatch(text)), None)
+
+
+def _kind_of_number(number: re.Match[str]) -> ColumnType:
+    value = number[0]
+    if number[3]:
+        return ColumnType.DOUBLE
+    digits = len(value) - value.startswith("-") - (number[2] is not None)
+    if number[2]:
+        return ColumnType.DECIMAL if digits <= MOST_DIGITS else ColumnType.DOUBLE
+    if digits <= _SAFE_LONG_DIGITS:
         return ColumnType.LONG
-    return ColumnType.DECIMAL if len(value.lstrip("-")) <= MOST_DIGITS else ColumnType.STRING
-
-
-def _moment(value: str) -> ColumnType:
-    match = _DATE.match(value)
-    if match is None:
+    if digits > MOST_DIGITS:
         return ColumnType.STRING
+    return ColumnType.LONG if -(2**63) <= int(value) < 2**63 else ColumnType.DECIMAL
+
+
+def _in_calendar(moment: re.Match[str]) -> bool:
     try:
-        date(int(match[1]), int(match[2]), int(match[3]))
+        date(int(moment[1]), int(moment[2]), int(moment[3]))
     except ValueError:
-        return ColumnType.STRING
-    rest = value[match.end() :]
-    if not rest:
-        return ColumnType.DATE
-    return ColumnType.DATETIME if _TIME.fullmatch(rest) else ColumnType.STRING
+        return False
+    return True
 
 
-def _inferred(name: str, values: Sequence[str]) -> Inferred:
-    """Decide for one column; each distinct value is looked at once."""
-    nulls = sum(not value for value in values)
-    examples: dict[ColumnType, str] = {}
-    for value in dict.fromkeys(values):
-        if value:
-            examples.setdefault(kind_of(value), value)
-            if ColumnType.STRING in examples:
-                break
-    kind = reduce(widened, examples) if examples else ColumnType.STRING
-    return Inferred(Column(name, kind), _reason(kind, examples, len(values) - nulls), nulls)
+def _held(kind: ColumnType, values: Collection[str]) -> tuple[ColumnType, str]:
+    """Return the type that holds values together which its kind holds one by one, and why if it is another."""
+    why = ""
+    if kind is ColumnType.DECIMAL and (needed := _digits_needed(values)) > MOST_DIGITS:
+        kind, why = ColumnType.DOUBLE, f"whole parts and fractions together need {needed} digits"
+    if kind is ColumnType.DOUBLE and (large := min(filter(_beyond_double, values), default="")):
+        kind, why = ColumnType.STRING, f"{_shown(large)} might be rounded as DOUBLE"
+    return kind, why
+
+
+def _digits_needed(values: Iterable[str]) -> int:
+    whole = fraction = 0
+    for value in values:
+        before, _, after = value.partition(".")
+        whole = max(whole, len(before) - before.startswith("-"))
+        fraction = max(fraction, len(after))
+    return whole + fraction
+
+
+def _beyond_double(value: str) -> bool:
+    digits = value.removeprefix("-")
+    return digits.isdecimal() and int(digits) > _EXACT_IN_DOUBLE
 
 
 def _reason(kind: ColumnType, examples: dict[ColumnType, str], filled: int) -> str:

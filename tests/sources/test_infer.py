@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+from functools import reduce
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkstream.model import Column, ColumnType
-from bulkstream.sources.infer import infer, kind_of, widened
+from bulkstream.sources.infer import BLOCK_RECORDS, infer, kind_of, widened
 
 LONG, DOUBLE, DECIMAL, DATE, DATETIME, STRING = (
     ColumnType.LONG,
@@ -18,6 +21,11 @@ LONG, DOUBLE, DECIMAL, DATE, DATETIME, STRING = (
     ColumnType.STRING,
 )
 TYPES = st.sampled_from(list(ColumnType))
+LIMIT = timedelta(hours=14)
+
+
+def whole_minutes(offset: timedelta) -> timedelta:
+    return timedelta(minutes=offset // timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +37,11 @@ TYPES = st.sampled_from(list(ColumnType))
         ("-9223372036854775808", LONG),
         ("9223372036854775808", DECIMAL),
         ("1" * 38, DECIMAL),
+        ("-" + "1" * 38, DECIMAL),
         ("1" * 39, STRING),
+        ("1" * 10_000, STRING),
+        ("1" * 20 + "." + "1" * 18, DECIMAL),
+        ("1" * 20 + "." + "1" * 19, DOUBLE),
         ("13309.60", DECIMAL),
         ("-0.5", DECIMAL),
         ("0." + "1" * 38, DOUBLE),
@@ -42,7 +54,15 @@ TYPES = st.sampled_from(list(ColumnType))
         ("2026-11-23 14:05:59.123456", DATETIME),
         ("2026-11-23T14:05:59Z", DATETIME),
         ("2026-11-23T14:05:59+01:00", DATETIME),
+        ("2026-11-23T14:05:59-13:30", DATETIME),
+        ("2026-11-23T14:05:59+14:00", DATETIME),
+        ("2026-11-23T14:05:59+14:01", STRING),
+        ("2026-11-23T14:05:59+01:75", STRING),
+        ("2026-11-23T14:05:59+0100", STRING),
+        ("2026-11-23 14:05:59.1234567", STRING),
         ("2026-11-23T24:05", STRING),
+        ("0000-01-01", STRING),
+        ("2026-11-23\n", STRING),
         ("007", STRING),
         ("+1", STRING),
         ("1,000", STRING),
@@ -91,6 +111,12 @@ def test_widening_is_a_join(a: ColumnType, b: ColumnType, c: ColumnType) -> None
         (["2026-01-01", "2026-01-01 10:00"], DATETIME, "is DATETIME"),
         (["2026-01-01", "1"], STRING, "'2026-01-01' is DATE, '1' is LONG"),
         (["1", "n/a", "2"], STRING, "'n/a' is neither a number nor a date"),
+        (["12345678901234567", "1e5"], STRING, "'12345678901234567' might be rounded as DOUBLE"),
+        (["9007199254740992", "1e5"], DOUBLE, "'1e5' is DOUBLE"),
+        (["1" * 30, "0." + "1" * 8], DECIMAL, "are DECIMAL"),
+        (["0." + "1" * 20, "1" * 19 + ".5"], DOUBLE, "whole parts and fractions together need 39 digits"),
+        (["1" * 38, "0.5"], STRING, "might be rounded as DOUBLE"),
+        (["1", "2\n3"], STRING, r"'2\n3' is neither a number nor a date"),
         (["", ""], STRING, "no value in the sample"),
         (["1", "2"], LONG, "all 2 sampled values are LONG, e.g. '1'"),
     ],
@@ -109,3 +135,33 @@ def test_a_column_has_the_type_that_holds_all_its_values_and_says_why(
 def test_no_records_make_strings() -> None:
     """A header alone says nothing of types."""
     assert [each.column.type for each in infer(["a", "b"], [])] == [STRING, STRING]
+
+
+@given(
+    st.lists(st.sampled_from(["", "0", "-7", "1.5", "2e3", "2026-01-01", "2026-01-01 10:00", "x", "1\n2", "9" * 20]))
+)
+def test_a_block_is_judged_as_its_values_are(values: list[str]) -> None:
+    """Looking at many values at once, or at one after the other, comes to the same kinds."""
+    kinds = [kind_of(value) for value in values if value]
+
+    found = infer(["c"], ([value] for value in values))[0].column.type
+
+    joined = reduce(widened, kinds) if kinds else STRING
+    assert found is (STRING if joined is DOUBLE and "9" * 20 in values else joined)
+
+
+def test_what_decides_may_stand_anywhere_in_a_long_sample() -> None:
+    """Values are counted and judged over all blocks, and a text in the last record is seen."""
+    rows = [[str(number), "", str(number)] for number in range(5 * BLOCK_RECORDS)]
+
+    long, empty, text = infer(["a", "b", "c"], iter([*rows, ["1.5", "", "n/a"]]))
+
+    assert (long.column.type, long.reason) == (DECIMAL, "'0' is LONG, '1.5' is DECIMAL")
+    assert (empty.column.type, empty.nulls) == (STRING, 5 * BLOCK_RECORDS + 1)
+    assert (text.column.type, text.reason) == (STRING, "'n/a' is neither a number nor a date")
+
+
+@given(st.datetimes(timezones=st.builds(timezone, st.timedeltas(-LIMIT, LIMIT).map(whole_minutes))))
+def test_times_with_an_offset_are_recognized(moment: datetime) -> None:
+    """Every offset that is in use on earth is read as Python writes it."""
+    assert kind_of(moment.isoformat()) is DATETIME
