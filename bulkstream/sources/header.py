@@ -5,15 +5,19 @@ names in their order; case and surrounding blanks don't count. If it does not, b
 data (a column that is no STRING holds no value of its type), nothing is guessed: that is an error.
 
 Where no columns are known, the first record is a header if all its fields are filled, no two are alike and none
-reads as a number, a date or a time. A table of nothing but text can't be told from its header by anything else, and
-files are far more often written with a header than without; what was decided is said in the report of the load.
+reads as a value: a number, a date, a time, anything with a digit and no letter (`007`, `1,000`, `23.11.2026`, `5 %`),
+or a word that stands for a value, such as `true`, `NaN` and `null`. A table of nothing but text can't be told from
+its header by anything else, and files are far more often written with a header than without; what was decided is
+said in the report of the load.
+
+What was decided from the first file holds for all. A file that would have been judged otherwise is an error, unless
+the user has said what is true.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bulkstream.errors import HeaderMismatch, SchemaError, SourceError
@@ -22,39 +26,49 @@ from bulkstream.sources.infer import kind_of
 
 Fields = Sequence[str]
 
+_FIELD = re.compile(r'(?:"((?:[^"]++|"")*+)"|((?:[^",\r\n][^,\r\n]*+)?))(,|\Z)')
+_LETTER = re.compile(r"[^\W\d]")
+_DIGIT = re.compile(r"\d")
+_MOST_NAMES = 5
+_VALUE_WORDS = frozenset({"true", "false", "nan", "inf", "infinity", "null", "none", "n/a", "\\n"})
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderDecision:
-    """Whether the files begin with a header, and in one sentence why that is believed."""
+    """Whether the files begin with a header, and in one sentence why that is believed.
+
+    Attributes:
+        told: The user has said so.
+        expected: Columns by which the other files are judged, where they are known.
+    """
 
     present: bool
     reason: str
+    told: bool = False
+    expected: tuple[Column, ...] = ()
 
 
 def parse_record(raw: bytes) -> list[str]:
     """Split one CSV record, without its line end, into fields.
 
+    The `csv` module reads alike, but takes an empty line for no record instead of one empty field, refuses a field
+    beyond 128 KiB unless a limit of the whole process is raised, and would pass over what stands behind a line break
+    outside quotes: all of a file whose lines end in CR alone.
+
     Raises:
-        SourceError: It is not UTF-8, or not CSV by RFC 4180.
+        SourceError: It is not UTF-8, or not one record by RFC 4180.
     """
     try:
-        text = raw.decode("utf-8")
-        return next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
+        text = raw.decode("utf-8").removesuffix("\r")  # lines that end in CR CR LF, a slip on Windows
     except UnicodeDecodeError as error:
         raise SourceError(f"the first record is not UTF-8: {error.reason} at byte {error.start}") from None
-    except csv.Error as error:
-        raise SourceError(f"the first record is not CSV: {error}") from None
+    return _split(text)
 
 
 def looks_like_header(first: Fields) -> bool:
-    """Whether a record could be a header: filled, distinct fields, none of which reads as a number or a time."""
+    """Whether a record could be a header: filled, distinct fields, none of which reads as a value."""
     names = {_name(field) for field in first}
-    return (
-        bool(first)
-        and "" not in names
-        and len(names) == len(first)
-        and all(kind_of(field.strip()) is ColumnType.STRING for field in first)
-    )
+    return bool(first) and "" not in names and len(names) == len(first) and not any(map(_reads_as_value, first))
 
 
 def decide_header(mode: HeaderMode, first: Fields, expected: Sequence[Column] | None) -> HeaderDecision:
@@ -74,9 +88,9 @@ def decide_header(mode: HeaderMode, first: Fields, expected: Sequence[Column] | 
         return _against(mode, first, expected)
     match mode:
         case HeaderMode.YES:
-            return HeaderDecision(present=True, reason="the first record is a header, as told")
+            return HeaderDecision(present=True, reason="the first record is a header, as told", told=True)
         case HeaderMode.NO:
-            return HeaderDecision(present=False, reason="no header, as told")
+            return HeaderDecision(present=False, reason="no header, as told", told=True)
         case HeaderMode.AUTO:
             if looks_like_header(first):
                 return HeaderDecision(present=True, reason="the first record is a header: distinct names, no values")
@@ -84,7 +98,7 @@ def decide_header(mode: HeaderMode, first: Fields, expected: Sequence[Column] | 
 
 
 def check_same_header(decision: HeaderDecision, firsts: Sequence[tuple[str, Fields]]) -> None:
-    """Check that all files agree: on their header if they have one, else on their number of fields.
+    """Check that all files agree: on their header if they have one, else that none has, and on the number of fields.
 
     Args:
         decision: What holds for all files.
@@ -102,6 +116,11 @@ def check_same_header(decision: HeaderDecision, firsts: Sequence[tuple[str, Fiel
             )
         if len(fields) != len(model):
             raise HeaderMismatch(f"{path} has {len(fields)} fields in its first record, {model_path} has {len(model)}")
+        if not decision.present and not decision.told and _could_be_header(fields, decision.expected):
+            raise HeaderMismatch(
+                f"{path} seems to begin with a header ({', '.join(map(repr, fields[:3]))}, …), {model_path} does not",
+                hint="Say --header no if that is data; else load files with and without header one by one.",
+            )
 
 
 def column_names(decision: HeaderDecision, first: Fields) -> list[str]:
@@ -123,12 +142,14 @@ def column_names(decision: HeaderDecision, first: Fields) -> list[str]:
 def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> HeaderDecision:
     """Decide where the columns are known."""
     if len(first) != len(expected):
-        raise HeaderMismatch(f"the files have {len(first)} fields, the dataset has {len(expected)} columns")
+        hint = "The first line is empty; remove it." if list(first) == [""] else ""
+        raise HeaderMismatch(f"the files have {len(first)} fields, the dataset has {len(expected)} columns", hint=hint)
     names, wanted = [_name(field) for field in first], [_name(column.name) for column in expected]
     if mode is HeaderMode.NO:
-        return HeaderDecision(present=False, reason="no header, as told")
+        return HeaderDecision(present=False, reason="no header, as told", told=True)
     if names == wanted:
-        return HeaderDecision(present=True, reason="the first record is a header: the names of the dataset's columns")
+        reason = "the first record is a header: the names of the dataset's columns"
+        return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES)
     difference = _difference([column.name for column in expected], first)
     if sorted(names) == sorted(wanted):
         raise HeaderMismatch(
@@ -136,28 +157,69 @@ def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> Hea
             hint="Write the columns in the dataset's order.",
         )
     if mode is HeaderMode.YES:
-        return HeaderDecision(present=True, reason="the first record is a header, as told; its names are others")
-    if looks_like_header(first) and any(column.type is not ColumnType.STRING for column in expected):
+        reason = "the first record is a header, as told; its names are others"
+        return HeaderDecision(present=True, reason=reason, told=True)
+    if _could_be_header(first, expected):
         raise HeaderMismatch(
             f"the first record is neither the dataset's columns nor data: {difference}",
             hint="Say --header yes if it is a header nevertheless, --header no if it is data.",
         )
-    return HeaderDecision(present=False, reason="no header: the first record is not the names of the dataset's columns")
+    reason = "no header: the first record is not the names of the dataset's columns"
+    return HeaderDecision(present=False, reason=reason, expected=tuple(expected))
+
+
+def _could_be_header(fields: Fields, expected: Sequence[Column]) -> bool:
+    """Whether a record repeats the expected names, or looks like a header and can't be data of those columns."""
+    if expected and [_name(field) for field in fields] == [_name(column.name) for column in expected]:
+        return True
+    only_text = bool(expected) and all(column.type is ColumnType.STRING for column in expected)
+    return looks_like_header(fields) and not only_text
+
+
+def _split(text: str) -> list[str]:
+    """Split a record, in time linear in its length."""
+    fields: list[str] = []
+    at, more = 0, True
+    while more:
+        match = _FIELD.match(text, at)
+        if match is None:
+            raise SourceError(f"the first record is not CSV: field {len(fields) + 1} {_fault(text[at : at + 1])}")
+        fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        at, more = match.end(), match[3] == ","
+    return fields
+
+
+def _fault(opening: str) -> str:
+    if opening == '"':
+        return "has text behind its closing quote, or none closes it"
+    return "has a line break outside quotes; perhaps lines end in CR alone, or a quote is missing"
+
+
+def _reads_as_value(field: str) -> bool:
+    """Whether a field is rather a value than a name."""
+    value = field.strip()
+    if _DIGIT.search(value) and not _LETTER.search(value):
+        return True
+    return kind_of(value) is not ColumnType.STRING or value.lstrip("+-").casefold() in _VALUE_WORDS
 
 
 def _name(field: str) -> str:
     return field.strip().casefold()
 
 
-def _difference(ours: Iterable[str], theirs: Fields) -> str:
-    """Say where two lists of names differ first."""
-    ours = list(ours)
-    if sorted(ours) == sorted(theirs):
-        position = next(n for n, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
-        return f"column {position + 1} is {theirs[position]!r} instead of {ours[position]!r}"
-    missing = [name for name in ours if name not in theirs]
-    extra = [name for name in theirs if name not in ours]
-    told = [
-        f"{word} {', '.join(map(repr, names[:5]))}" for word, names in (("missing", missing), ("new", extra)) if names
-    ]
+def _difference(ours: Fields, theirs: Fields) -> str:
+    """Say how two lists of names differ, and only the first place if it is by their order or their case."""
+    a, b = [_name(field) for field in ours], [_name(field) for field in theirs]
+    if sorted(a) == sorted(b):
+        pairs = zip(a, b, strict=True) if a != b else zip(ours, theirs, strict=True)
+        at = next(n for n, (x, y) in enumerate(pairs) if x != y)
+        return f"column {at + 1} is {theirs[at]!r} instead of {ours[at]!r}"
+    missing, extra = _absent(ours, set(b)), _absent(theirs, set(a))
+    told = [f"{word} {names}" for word, names in (("missing", missing), ("new", extra)) if names]
     return "; ".join(told) or f"{len(theirs)} columns instead of {len(ours)}"
+
+
+def _absent(fields: Fields, names: set[str]) -> str:
+    absent = [field for field in fields if _name(field) not in names]
+    more = f" and {len(absent) - _MOST_NAMES} more" if len(absent) > _MOST_NAMES else ""
+    return ", ".join(map(repr, absent[:_MOST_NAMES])) + more

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +23,22 @@ from bulkstream.sources.header import (
 AUTO, YES, NO = HeaderMode.AUTO, HeaderMode.YES, HeaderMode.NO
 EXPECTED = (Column("Order ID", ColumnType.LONG), Column("Text"))
 TEXTS = (Column("a"), Column("b"))
-HEADER, NONE = HeaderDecision(present=True, reason=""), HeaderDecision(present=False, reason="")
+HEADER, NONE = HeaderDecision(present=True, reason=""), HeaderDecision(present=False, reason="", told=True)
+VALUES = [
+    "007",
+    "+1",
+    "1,000",
+    ".5",
+    "5 %",
+    "$3",
+    "12:30",
+    "23.11.2026",
+    "2026-11-23T10:00Z",
+    "1e5",
+    "-inf",
+    "NaN",
+    "\\N",
+]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +89,66 @@ def test_a_record_with_a_number_is_no_header(texts: list[str], number: int) -> N
     assert not looks_like_header([*texts, str(number)])
 
 
+@pytest.mark.parametrize("value", [*VALUES, "TRUE", "null", "n/a", " 12 ", "٣"])
+def test_a_record_with_a_value_is_no_header(value: str) -> None:
+    """What stays text in a column, so that nothing is lost, is still no name: that row would be dropped."""
+    assert not looks_like_header(["city", value])
+
+
+@pytest.mark.parametrize("name", ["1st quarter", "_1", "price ($)", "%", "Größe", "e5", "名前"])
+def test_names_with_signs_and_digits_are_names(name: str) -> None:
+    """A header is not loaded as data because of a digit in a name."""
+    assert looks_like_header(["city", name])
+
+
+@pytest.mark.parametrize("expected", [None, EXPECTED, TEXTS])
+def test_a_header_in_a_later_file_is_not_loaded_as_data(expected: tuple[Column, ...] | None) -> None:
+    """The first file has no header; what would have been one there is one in the second file too."""
+    header = [column.name for column in expected or EXPECTED]
+    decision = decide_header(AUTO, ["1", "x"], expected)
+
+    check_same_header(decision, [("a.csv", ["1", "x"]), ("b.csv", ["2", "y"])])
+    with pytest.raises(HeaderMismatch, match=r"b\.csv seems to begin with a header .*, a\.csv does not"):
+        check_same_header(decision, [("a.csv", ["1", "x"]), ("b.csv", header)])
+
+
+def test_text_in_a_later_file_may_be_data_of_text_columns() -> None:
+    """Where all columns hold text and the names are known, other text is no header."""
+    decision = decide_header(AUTO, ["x", ""], TEXTS)
+
+    check_same_header(decision, [("a.csv", ["x", ""]), ("b.csv", ["y", "z"])])
+
+
+@pytest.mark.parametrize("expected", [None, EXPECTED])
+def test_whoever_says_that_there_is_no_header_is_believed(expected: tuple[Column, ...] | None) -> None:
+    """With `--header no`, names are data in every file."""
+    decision = decide_header(NO, ["1", "x"], expected)
+
+    check_same_header(decision, [("a.csv", ["1", "x"]), ("b.csv", ["Order ID", "Text"])])
+
+
+def test_another_order_is_told_in_the_files_own_spelling() -> None:
+    """Case does not hide where the order differs."""
+    with pytest.raises(HeaderMismatch, match="another order: column 1 is 'text' instead of 'Order ID'"):
+        decide_header(AUTO, ["text", "order id"], EXPECTED)
+
+
+def test_many_differences_are_cut_short() -> None:
+    """A message about a wide table stays readable."""
+    firsts = [("a.csv", ["id"]), ("b.csv", ["id", *"abcdefg"])]
+
+    with pytest.raises(HeaderMismatch, match=r"new 'a', 'b', 'c', 'd', 'e' and 2 more$"):
+        check_same_header(HEADER, firsts)
+
+
+def test_an_empty_first_line_is_told() -> None:
+    """A blank line above the header would make the header a row."""
+    with pytest.raises(HeaderMismatch, match="1 fields, the dataset has 2 columns") as caught:
+        decide_header(AUTO, parse_record(b""), EXPECTED)
+
+    assert caught.value.hint == "The first line is empty; remove it."
+
+
 def test_files_with_other_headers_are_named() -> None:
     """Both files and the difference stand in the message."""
     firsts = [("a.csv", ["id", "name"]), ("b.csv", ["id", "name"]), ("c.csv", ["id", "title"])]
@@ -97,10 +175,50 @@ def test_names_come_from_the_header_or_are_counted() -> None:
 def test_a_first_record_is_parsed_as_csv() -> None:
     """Quotes, commas and line breaks in names are those of RFC 4180."""
     assert parse_record('a,"b ""x"", y","c\nd",é'.encode()) == ["a", 'b "x", y', "c\nd", "é"]
-    assert parse_record(b"") == []
+    assert parse_record(b"") == [""]
+    assert parse_record(b',"",') == ["", "", ""]
+    assert parse_record(b'5" pipe,a\r') == ['5" pipe', "a"]
 
 
-@pytest.mark.parametrize(("raw", "words"), [(b"a,\xff", "not UTF-8"), (b'"a"b,c', "not CSV")])
+def test_a_first_record_may_hold_a_long_field() -> None:
+    """The limit of the csv module, 128 KiB a field, is not the limit of a load."""
+    assert parse_record(b'1,"' + b"x" * 1_000_000 + b'"') == ["1", "x" * 1_000_000]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+def test_what_the_csv_module_writes_is_read_back(fields: list[str], quoting: int) -> None:
+    """Any record by RFC 4180 is parsed into its fields."""
+    out = io.StringIO()
+    csv.writer(out, quoting=quoting).writerow(fields)  # type: ignore[arg-type]
+
+    assert parse_record(out.getvalue().removesuffix("\r\n").encode()) == fields
+
+
+@given(st.text(st.sampled_from('a," \r\n'), min_size=1))
+def test_parsing_agrees_with_the_csv_module(text: str) -> None:
+    """Either both read the same single record, or the text is refused."""
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        rows = []
+    try:
+        fields = parse_record(text.encode())
+    except SourceError:
+        assert len(rows) != 1 or text.endswith("\n")
+    else:
+        assert rows == [fields] or not text.strip("\r")
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"a,\xff", "not UTF-8"),
+        (b'"a"b,c', "not CSV: field 1 has text behind its closing quote"),
+        (b'a,"b', "not CSV: field 2 .* none closes it"),
+        (b"id,name\r1,x\r2,y\r", "field 2 has a line break outside quotes; perhaps lines end in CR alone"),
+        (b'a"b,c\n1,2"', "field 2 has a line break outside quotes; .* or a quote is missing"),
+    ],
+)
 def test_a_first_record_that_is_no_csv_is_an_error(raw: bytes, words: str) -> None:
     """What can't be read is said, not guessed."""
     with pytest.raises(SourceError, match=words):
