@@ -25,8 +25,8 @@ def read_schema(path: Path) -> tuple[Column, ...]:
         SchemaError: The file can't be read, or a column in it makes no sense.
     """
     try:
-        text = path.read_text("utf-8")
-        document = tomllib.loads(text) if path.suffix == ".toml" else orjson.loads(text)
+        text = path.read_text("utf-8-sig")  # editors on Windows write a byte order mark
+        document = tomllib.loads(text) if path.suffix.lower() == ".toml" else orjson.loads(text)
     except (OSError, ValueError) as error:
         raise SchemaError(f"{path} can't be read: {error}") from None
     columns = _columns_in(document)
@@ -47,6 +47,10 @@ def compare(ours: Sequence[Column], theirs: Sequence[Column]) -> tuple[str, ...]
     """Say in which names and types, column by column, a schema differs from another."""
     if len(ours) != len(theirs):
         return (f"{len(ours)} columns instead of {len(theirs)}",)
+    names, wanted = [column.name for column in ours], [column.name for column in theirs]
+    if names != wanted and sorted(names) == sorted(wanted):
+        at = next(n for n, (a, b) in enumerate(zip(names, wanted, strict=True)) if a != b)
+        return (f"the same columns in another order: column {at + 1} is {names[at]!r} instead of {wanted[at]!r}",)
     return tuple(
         f"column {number} is {a.name!r} {a.type} instead of {b.name!r} {b.type}"
         for number, (a, b) in enumerate(zip(ours, theirs, strict=True), 1)
