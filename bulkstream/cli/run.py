@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -26,7 +26,7 @@ MESSAGE_CHARS = 1000
 def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None = None) -> T:
     """Run a coroutine to its end, on uvloop where it is installed.
 
-    The first SIGINT or SIGTERM cancels it, so that it can clean up; a second one ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP cancels it, so that it can clean up; a second one ends the process at once.
 
     Args:
         work: What to do.
@@ -57,17 +57,29 @@ async def _interruptible(work: Coroutine[Any, Any, T], say: Callable[[], str]) -
         nonlocal signals
         signals += 1
         if signals > 1:
-            sys.stderr.write("\nleft at once; an execution may still be open\n")
-            sys.stderr.flush()
+            _say("left at once; an execution may still be open")
             os._exit(Exit.INTERRUPTED)
-        sys.stderr.write(f"\n{say()}\n")
-        sys.stderr.flush()
         task.cancel()
+        _say(say())
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         loop.add_signal_handler(number, on_signal)
     return await task
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        sys.stderr.write(f"\n{text}\n")
+        sys.stderr.flush()
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals that interrupt; a terminal that goes away is none of them under nohup."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
 
 
 def say_error(error: BaseException) -> None:

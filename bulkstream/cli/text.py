@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from bulkstream.reporter import Progress
 
 _BAR = 10
+_USUAL = {
+    "bar": _BAR, "share": 4, "done": 17, "rows": 12, "parts": 9, "raw": 9, "sent": 13, "ratio": 10, "end": 11,
+}  # fmt: skip
+"""Characters that each fact usually needs at most; with them, facts don't come and go as their numbers change."""
 _STYLES = {Outcome.COMMITTED: "green", Outcome.ABORTED: "red", Outcome.KEPT: "yellow", Outcome.UNKNOWN: "magenta"}
 
 
@@ -48,7 +52,7 @@ def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: in
     """
     facts = _facts(now, raw_rate, sent_rate)
     for expendable in ("bar", "sent", "parts", "ratio", "rows", "done", "raw"):
-        if len(" · ".join(facts.values())) <= width:
+        if sum(max(len(text), _USUAL[name]) + 3 for name, text in facts.items()) - 3 <= width:
             break
         facts.pop(expendable, None)
     return " · ".join(facts.values())[:width]
@@ -91,7 +95,7 @@ def report_lines(report: Report) -> list[tuple[str, str]]:
         ("rows", f"{report.rows:,} in {report.parts:,} part{'' if report.parts == 1 else 's'}"),
         ("raw", f"{size(report.raw_bytes)} in {report.seconds:.1f} s: {report.raw_mb_s:,.0f} MB/s"),
         ("sent", f"{size(report.sent_bytes)}{ratio}"),
-        ("limited by", f"{report.limited_by or '-'}; {report.retries} retries"),
+        ("limited by", f"{report.limited_by or '-'}; {report.retries} retr{'y' if report.retries == 1 else 'ies'}"),
         ("memory", f"{report.peak_rss_mb:,.0f} MB at most"),
         ("run", report.run_id),
     ]

@@ -189,9 +189,9 @@ async def test_transient_faults_are_told_and_ridden_out(tmp_path: Path, data: by
     assert "retrying in" in run.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_interrupt_aborts(tmp_path: Path, data: bytes, number: signal.Signals) -> None:
-    """Ctrl-C and a service manager's stop abort the execution; the code is 130."""
+    """Ctrl-C, a service manager's stop and a lost terminal abort the execution; the code is 130."""
     gate = Gate("PUT .*/part/2$")
     async with serving(tmp_path, gate, dialect=Dialect.PUBLIC) as server:
         async with server.shell.started("upload", "a.csv", "--dataset-name", "A", *SMALL_PARTS, "--json") as process:
