@@ -113,7 +113,7 @@ def _fields(head: FileHead) -> list[str]:
     try:
         return parse_record(head.first)
     except SourceError as error:
-        raise SourceError(f"{head.path}: {error}") from None
+        raise SourceError(f"{head.path}: {error}", hint=error.hint) from None
 
 
 def _file(head: FileHead, decision: HeaderDecision) -> CsvFile:
