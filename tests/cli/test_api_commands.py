@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulkstream.model import Dialect
-from tests.support.command_line import Run, Server, serving
+from tests.support.command_line import InProcess, Run, serving_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,25 +21,25 @@ def facts(run: Run) -> dict[str, str]:
     return {line[2:].split("  ")[0]: line[2:].split("  ", 1)[1].strip() for line in run.out.splitlines()}
 
 
-async def json_of(server: Server, *arguments: str) -> object:
+def json_of(server: InProcess, *arguments: str) -> object:
     """Run a command with --json and return its document."""
-    run = await server.shell.run(*arguments, "--json")
+    run = server.run(*arguments, "--json")
     assert (run.code, run.err) == (0, "")
     return run.json
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
-async def test_stream_lives_from_create_to_delete(tmp_path: Path, dialect: Dialect) -> None:
+def test_stream_lives_from_create_to_delete(tmp_path: Path, dialect: Dialect) -> None:
     """A stream that was created is shown, listed and found, and is gone once it was deleted."""
-    async with serving(tmp_path, dialect=dialect) as server:
-        created = await server.shell.run(*CREATE, "--mode", "upsert", "--key", "id")
-        shown = await server.shell.run("streams", "get", "1")
-        listed = await server.shell.run("streams", "list")
-        found = await json_of(server, "streams", "search", "dataSource.name", "Sal*")
-        missed = await json_of(server, "streams", "search", "dataSource.name", "Nope")
-        deleted = await json_of(server, "streams", "delete", "1", "--yes")
-        empty = await server.shell.run("streams", "list")
-        gone = await server.shell.run("streams", "get", "1")
+    with serving_beside(tmp_path, dialect=dialect) as server:
+        created = server.run(*CREATE, "--mode", "upsert", "--key", "id")
+        shown = server.run("streams", "get", "1")
+        listed = server.run("streams", "list")
+        found = json_of(server, "streams", "search", "dataSource.name", "Sal*")
+        missed = json_of(server, "streams", "search", "dataSource.name", "Nope")
+        deleted = json_of(server, "streams", "delete", "1", "--yes")
+        empty = server.run("streams", "list")
+        gone = server.run("streams", "get", "1")
 
     assert facts(created) == facts(shown)
     assert facts(shown)["dataset"].startswith("Sales (")
@@ -58,17 +58,16 @@ async def test_stream_lives_from_create_to_delete(tmp_path: Path, dialect: Diale
     assert "hint: Check the id" in gone.err
 
 
-async def test_stream_update_changes_what_the_dialect_can_change(tmp_path: Path) -> None:
+def test_stream_update_changes_what_the_dialect_can_change(tmp_path: Path) -> None:
     """The instance dialect changes name and columns, the public one mode and keys; the rest gives 2."""
-    async with serving(tmp_path, dialect=Dialect.INSTANCE) as server:
-        await server.shell.run(*CREATE)
-        renamed = await server.shell.run("streams", "update", "1", "--name", "Other", "--column", "id:STRING")
-        refused = await server.shell.run("streams", "update", "1", "--mode", "append")
-        nothing = await server.shell.run("streams", "update", "1")
-        public = server.shell
-        public.environ["BULKSTREAM_DIALECT"] = Dialect.PUBLIC
-        keyed = await public.run("streams", "update", "1", "--mode", "upsert", "--key", "id")
-        unnamed = await public.run("streams", "update", "1", "--name", "Third")
+    with serving_beside(tmp_path, dialect=Dialect.INSTANCE) as server:
+        server.run(*CREATE)
+        renamed = server.run("streams", "update", "1", "--name", "Other", "--column", "id:STRING")
+        refused = server.run("streams", "update", "1", "--mode", "append")
+        nothing = server.run("streams", "update", "1")
+        public = {"BULKSTREAM_DIALECT": Dialect.PUBLIC}
+        keyed = server.run("streams", "update", "1", "--mode", "upsert", "--key", "id", **public)
+        unnamed = server.run("streams", "update", "1", "--name", "Third", **public)
 
     assert facts(renamed)["dataset"].startswith("Other (")
     assert facts(renamed)["columns"] == "id:STRING"
@@ -79,18 +78,18 @@ async def test_stream_update_changes_what_the_dialect_can_change(tmp_path: Path)
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
-async def test_execution_is_committed_or_aborted_by_hand(tmp_path: Path, dialect: Dialect) -> None:
+def test_execution_is_committed_or_aborted_by_hand(tmp_path: Path, dialect: Dialect) -> None:
     """An execution that was opened by hand ends as the command says; without an id, the open one is aborted."""
-    async with serving(tmp_path, dialect=dialect) as server:
-        await server.shell.run(*CREATE)
-        opened = await server.shell.run("executions", "create", "1", "--mode", "append")
-        second = await server.shell.run("executions", "create", "1")
-        committed = await server.shell.run("executions", "commit", "1", "1001")
-        await server.shell.run("executions", "create", "1")
-        aborted = await server.shell.run("executions", "abort", "1")
-        nothing_open = await server.shell.run("executions", "abort", "1")
-        listed = await server.shell.run("executions", "list", "1")
-        shown = await json_of(server, "executions", "get", "1", "1002")
+    with serving_beside(tmp_path, dialect=dialect) as server:
+        server.run(*CREATE)
+        opened = server.run("executions", "create", "1", "--mode", "append")
+        second = server.run("executions", "create", "1")
+        committed = server.run("executions", "commit", "1", "1001")
+        server.run("executions", "create", "1")
+        aborted = server.run("executions", "abort", "1")
+        nothing_open = server.run("executions", "abort", "1")
+        listed = server.run("executions", "list", "1")
+        shown = json_of(server, "executions", "get", "1", "1002")
 
     assert facts(opened)["execution"] == "1001 of stream 1"
     assert (facts(opened)["state"], facts(opened)["mode"]) == ("ACTIVE", "APPEND")
@@ -106,25 +105,25 @@ async def test_execution_is_committed_or_aborted_by_hand(tmp_path: Path, dialect
     assert (shown["id"], shown["streamId"], shown["currentState"]) == (1002, 1, "ABORTED")
 
 
-async def test_execution_is_changed_and_deleted_in_the_instance_dialect(tmp_path: Path) -> None:
+def test_execution_is_changed_and_deleted_in_the_instance_dialect(tmp_path: Path) -> None:
     """The two calls that only the instance dialect has do what they say."""
-    async with serving(tmp_path, dialect=Dialect.INSTANCE) as server:
-        await server.shell.run(*CREATE)
-        await server.shell.run("executions", "create", "1")
-        updated = await server.shell.run("executions", "update", "1", "1001", "--mode", "append")
-        deleted = await server.shell.run("executions", "delete", "1", "1001", "--yes")
-        listed = await json_of(server, "executions", "list", "1")
+    with serving_beside(tmp_path, dialect=Dialect.INSTANCE) as server:
+        server.run(*CREATE)
+        server.run("executions", "create", "1")
+        updated = server.run("executions", "update", "1", "1001", "--mode", "append")
+        deleted = server.run("executions", "delete", "1", "1001", "--yes")
+        listed = json_of(server, "executions", "list", "1")
 
     assert facts(updated)["mode"] == "APPEND"
     assert deleted == Run(0, "deleted execution 1001\n", "")
     assert listed == []
 
 
-async def test_call_that_the_dialect_lacks_is_told(tmp_path: Path) -> None:
+def test_call_that_the_dialect_lacks_is_told(tmp_path: Path) -> None:
     """Where a dialect has no such call, the error names both and the way out, and nothing is asked of the server."""
-    async with serving(tmp_path, dialect=Dialect.PUBLIC) as server:
-        update = await server.shell.run("executions", "update", "1", "1001", "--mode", "append")
-        delete = await server.shell.run("executions", "delete", "1", "1001", "--yes", "--json")
+    with serving_beside(tmp_path, dialect=Dialect.PUBLIC) as server:
+        update = server.run("executions", "update", "1", "1001", "--mode", "append")
+        delete = server.run("executions", "delete", "1", "1001", "--yes", "--json")
 
         assert server.seen == []
     assert (update.code, delete.code) == (1, 1)
@@ -132,11 +131,11 @@ async def test_call_that_the_dialect_lacks_is_told(tmp_path: Path) -> None:
     assert "error: the public dialect has no call to delete an execution\nhint: Choose the other dialect" in delete.err
 
 
-async def test_nothing_is_deleted_unasked(tmp_path: Path) -> None:
+def test_nothing_is_deleted_unasked(tmp_path: Path) -> None:
     """Without a terminal to ask on and without --yes, deleting gives 2 and sends nothing."""
-    async with serving(tmp_path) as server:
-        stream = await server.shell.run("streams", "delete", "1")
-        execution = await server.shell.run("executions", "delete", "1", "1001")
+    with serving_beside(tmp_path) as server:
+        stream = server.run("streams", "delete", "1")
+        execution = server.run("executions", "delete", "1", "1001")
 
         assert server.seen == []
     for run in (stream, execution):
@@ -152,12 +151,10 @@ async def test_nothing_is_deleted_unasked(tmp_path: Path) -> None:
         (("--schema", "none.json"), "none.json can't be read"),
     ],
 )
-async def test_columns_that_make_no_sense_create_nothing(
-    tmp_path: Path, columns: tuple[str, ...], message: str
-) -> None:
+def test_columns_that_make_no_sense_create_nothing(tmp_path: Path, columns: tuple[str, ...], message: str) -> None:
     """What is wrong with the columns is found before the first request, and gives 2."""
-    async with serving(tmp_path) as server:
-        run = await server.shell.run("streams", "create", "--name", "A", *columns)
+    with serving_beside(tmp_path) as server:
+        run = server.run("streams", "create", "--name", "A", *columns)
 
         assert server.seen == []
     assert run.code == 2
@@ -165,11 +162,11 @@ async def test_columns_that_make_no_sense_create_nothing(
     assert "Traceback" not in run.err
 
 
-async def test_columns_come_from_a_schema_file(tmp_path: Path) -> None:
+def test_columns_come_from_a_schema_file(tmp_path: Path) -> None:
     """A stream is created with the columns of a file, whose names may hold a colon, as options may."""
     (tmp_path / "schema.json").write_text('{"columns": [{"name": "a:b", "type": "DATE"}]}', "utf-8")
-    async with serving(tmp_path) as server:
-        by_file = await server.shell.run("streams", "create", "--name", "A", "--schema", "schema.json")
-        by_option = await server.shell.run("streams", "create", "--name", "B", "--column", "a:b:DATE")
+    with serving_beside(tmp_path) as server:
+        by_file = server.run("streams", "create", "--name", "A", "--schema", "schema.json")
+        by_option = server.run("streams", "create", "--name", "B", "--column", "a:b:DATE")
 
     assert facts(by_file)["columns"] == facts(by_option)["columns"] == "a:b:DATE"

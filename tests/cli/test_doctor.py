@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bulkstream.cli.doctor import local_checks
 from bulkstream.model import Dialect
-from tests.support.command_line import Run, Shell, serving
+from tests.support.command_line import Run, Shell, serving_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,10 @@ async def test_machine_alone_is_looked_at_without_an_account(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
-async def test_good_account_passes_all_checks(tmp_path: Path, dialect: Dialect) -> None:
+def test_good_account_passes_all_checks(tmp_path: Path, dialect: Dialect) -> None:
     """An account that works is told with its dialect, link and clock, without any change on the server."""
-    async with serving(tmp_path, dialect=dialect) as server:
-        run = await server.shell.run("doctor", "--json")
+    with serving_beside(tmp_path, dialect=dialect) as server:
+        run = server.run("doctor", "--json")
 
         assert {line for line in server.seen if not line.startswith("GET")} <= {"POST /oauth/token"}
     assert (run.code, run.err) == (0, "")
@@ -54,10 +54,10 @@ async def test_good_account_passes_all_checks(tmp_path: Path, dialect: Dialect) 
     assert {check["code"] for check in run.json} == {0}
 
 
-async def test_refused_credentials_give_6(tmp_path: Path) -> None:
+def test_refused_credentials_give_6(tmp_path: Path) -> None:
     """A wrong token is told with what to check, after one request."""
-    async with serving(tmp_path) as server:
-        run = await server.shell.run("doctor", BULKSTREAM_TOKEN="wrong")
+    with serving_beside(tmp_path) as server:
+        run = server.run("doctor", BULKSTREAM_TOKEN="wrong")
 
         assert len(server.seen) == 1
     assert run.code == 6
@@ -99,7 +99,7 @@ async def test_broken_settings_file_is_a_usage_error(tmp_path: Path) -> None:
         assert run.err == ""
 
 
-async def test_clock_that_is_off_is_told(tmp_path: Path) -> None:
+def test_clock_that_is_off_is_told(tmp_path: Path) -> None:
     """A server whose time is an hour away makes a warning, not a failure."""
 
     @web.middleware
@@ -108,8 +108,8 @@ async def test_clock_that_is_off_is_told(tmp_path: Path) -> None:
         answer.headers["Date"] = formatdate(time.time() - 3600, usegmt=True)
         return answer
 
-    async with serving(tmp_path, wrap=[yesterday]) as server:
-        run = await server.shell.run("doctor")
+    with serving_beside(tmp_path, wrap=[yesterday]) as server:
+        run = server.run("doctor")
 
     assert run.code == 0
     assert "warn  clock" in run.out

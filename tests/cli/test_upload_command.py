@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bulkstream.model import Dialect
-from tests.support.command_line import Run, Shell, ended, serving
+from tests.support.command_line import Run, Shell, ended, serving, serving_beside
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -350,12 +350,10 @@ async def test_commit_whose_end_nobody_tells_is_unknown(tmp_path: Path, data: by
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-async def test_wrong_usage_creates_nothing(
-    tmp_path: Path, data: bytes, arguments: tuple[str, ...], message: str
-) -> None:
+def test_wrong_usage_creates_nothing(tmp_path: Path, data: bytes, arguments: tuple[str, ...], message: str) -> None:
     """What the user got wrong gives 2, a JSON document all the same, and no change on the server."""
-    async with serving(tmp_path) as server:
-        run = await server.shell.run("upload", *arguments, "--json")
+    with serving_beside(tmp_path) as server:
+        run = server.run("upload", *arguments, "--json")
 
         assert not [line for line in server.seen if not line.startswith("GET")]
     assert run.code == 2
