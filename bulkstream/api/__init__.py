@@ -8,8 +8,10 @@ into it, and it ends in a *commit* or an *abort*. A *dialect* is one of the form
 from __future__ import annotations
 
 from bulkstream.api.client import ApiClient
-from bulkstream.api.model import Dataset, Execution, ExecutionState, Stream
+from bulkstream.api.dataset import Dataset
+from bulkstream.api.execution import Execution, ExecutionState
 from bulkstream.api.retry import Clock
+from bulkstream.api.stream import Stream
 from bulkstream.api.streams import SearchKey
 
 __all__ = ["ApiClient", "Clock", "Dataset", "Execution", "ExecutionState", "SearchKey", "Stream"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
+from bulkstream.api.retry import Clock
 from bulkstream.api.wire import Request
-from bulkstream.errors import ApiError, UsageError
+from bulkstream.errors import ApiError, NotReady, RequestRejected, Unauthorized, UsageError
 from bulkstream.model import Dialect
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 REFRESH_AHEAD_S = 20 * 60.0
 """A token is renewed when less than this, or half its life, is left (as databricks-sdk does)."""
+
+RENEW_AGAIN_S = 30.0
+"""Wait after a failed renewal of a token that is still good, so that not every request tries it anew."""
+
+UNKNOWN_LIFE_S = 60.0
+"""Life of a token that tells nothing of its end."""
 
 
 class Credentials(Protocol):
@@ -35,75 +42,112 @@ class Credentials(Protocol):
         """
 
     async def renew(self, used: dict[str, str]) -> bool:
-        """After a 401: replace what was used, unless somebody else already did; False if that can't be done."""
+        """After a 401: replace what was used, unless somebody else already did; False if that can't be done.
+
+        Raises:
+            ApiError: As `headers` does.
+        """
 
 
 class DeveloperToken:
-    """The instance dialect's credential, sent as it is."""
+    """The instance dialect's credential, sent as it is.
+
+    Raises:
+        UsageError: The token can't be sent in a header.
+    """
 
     def __init__(self, token: SecretStr) -> None:
-        self._token = token
+        self._token = token.get_secret_value().strip()
+        if not _sendable(self._token):
+            raise UsageError("the developer token is empty or holds spaces or characters that no token has")
 
     async def headers(self) -> dict[str, str]:
         """Return the token's header."""
-        return {"X-DOMO-Developer-Token": self._token.get_secret_value()}
+        return {"X-DOMO-Developer-Token": self._token}
 
     async def renew(self, used: dict[str, str]) -> bool:  # noqa: ARG002 - the protocol's
         """Tell that a developer token can't be renewed from here."""
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token; both times are of the monotonic clock."""
+
+    headers: dict[str, str]
+    expires: float
+    renew_at: float
+
+
 class ClientCredentials:
     """The public dialect's credential: OAuth 2 client credentials (RFC 6749 section 4.4), scope `data`.
 
-    Requests that find the token missing, stale or refused at the same time wait for one fetch together.
+    Requests that need a token at the same time share one fetch, and its failure as well. While one of them renews a
+    token that is still good, the others go on with it.
     """
 
-    def __init__(self, client_id: str, secret: SecretStr, fetch: Callable[[Request], Awaitable[Any]]) -> None:
-        self._client_id = client_id
-        self._secret = secret
+    def __init__(
+        self, client_id: str, secret: SecretStr, fetch: Callable[[Request], Awaitable[Any]], clock: Clock | None = None
+    ) -> None:
+        self._request = token_request(client_id.strip(), secret.get_secret_value().strip())
         self._fetch = fetch
+        self._clock = clock or Clock()
         self._lock = asyncio.Lock()
-        self._token = ""
-        self._expires = 0.0
-        self._renew_at = 0.0
+        self._token: Token | None = None
+        self._fetches = 0
+        self._failure: ApiError | None = None
 
     async def headers(self) -> dict[str, str]:
         """Return the bearer header, after fetching a token if there is none or it ends soon."""
-        if time.time() >= self._renew_at:
-            async with self._lock:
-                if time.time() >= self._renew_at:
-                    await self._renew_ahead()
-        return {"Authorization": f"bearer {self._token}"}
+        token, now = self._token, self._clock.now()
+        if token is not None and (now < token.renew_at or (now < token.expires and self._lock.locked())):
+            return token.headers
+        try:
+            return (await self._renewed()).headers
+        except ApiError:
+            if token is None or self._clock.now() >= token.expires:
+                raise
+            return self._kept(token).headers
 
     async def renew(self, used: dict[str, str]) -> bool:
         """Fetch a new token, unless the refused one was replaced in the meantime."""
-        async with self._lock:
-            if used.get("Authorization") == f"bearer {self._token}":
-                await self._get_token()
+        if self._token is None or self._token.headers == used:
+            await self._renewed()
         return True
 
-    async def _renew_ahead(self) -> None:
-        """Renew; a token that is still good bridges a failure to do so."""
-        try:
-            await self._get_token()
-        except ApiError:
-            if time.time() >= self._expires:
-                raise
+    def _kept(self, token: Token) -> Token:
+        """Go on with a token that is still good although it could not be renewed; look again in a while."""
+        self._token = Token(token.headers, token.expires, self._clock.now() + RENEW_AGAIN_S)
+        return self._token
 
-    async def _get_token(self) -> None:
-        answer = await self._fetch(token_request(self._client_id, self._secret.get_secret_value()))
-        now = time.time()
-        self._token = answer["access_token"]
-        self._expires = _expiry(answer, now)
-        self._renew_at = self._expires - min((self._expires - now) / 2, REFRESH_AHEAD_S)
+    async def _renewed(self) -> Token:
+        """Fetch a token, or share the outcome of a fetch that was under way when this was called."""
+        known = self._fetches
+        async with self._lock:
+            if self._fetches == known:
+                await self._fetch_once()
+            if self._failure is not None:
+                # A copy for each: an error belongs to the one load that it ends.
+                raise type(self._failure)(self._failure.exchange, hint=self._failure.hint)
+        if self._token is None:
+            raise RuntimeError("a fetch brought neither a token nor an error")
+        return self._token
+
+    async def _fetch_once(self) -> None:
+        try:
+            answer = await self._fetch(self._request)
+        except ApiError as error:
+            self._failure = _as_of_credentials(error)
+        else:
+            self._token, self._failure = _token(answer, self._clock), None
+        self._fetches += 1
 
 
 def token_request(client_id: str, secret: str) -> Request:
     """`POST /oauth/token` with Basic credentials."""
     basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode("ascii")
     return Request(
-        "get a token",
+        "token",
         "POST",
         "/oauth/token",
         form={"grant_type": "client_credentials", "scope": "data"},
@@ -111,32 +155,60 @@ def token_request(client_id: str, secret: str) -> Request:
     )
 
 
-def _expiry(answer: dict[str, Any], now: float) -> float:
-    """Return when a token ends: by `expires_in`, else by the JWT's `exp`; without either, after a minute."""
-    lifetime = answer.get("expires_in")
-    if isinstance(lifetime, int | float):
-        return now + lifetime
+def _as_of_credentials(error: ApiError) -> ApiError:
+    """Say what a failed fetch means for the request that needed the token, which was never sent."""
+    if isinstance(error, RequestRejected) and error.status == 400:  # noqa: PLR2004 - RFC 6749 section 5.2
+        return Unauthorized(error.exchange)
+    return NotReady(error.exchange, hint=error.hint) if error.ambiguous else error
+
+
+def _token(answer: dict[str, Any], clock: Clock) -> Token:
+    life_s = max(0.0, _life_s(answer, clock.wall()))
+    now = clock.now()
+    headers = {"Authorization": f"bearer {answer['access_token']}"}
+    return Token(headers, now + life_s, now + life_s - min(life_s / 2, REFRESH_AHEAD_S))
+
+
+def _life_s(answer: dict[str, Any], wall: float) -> float:
+    """Return how long a token lives: by `expires_in`, else by the JWT's `exp`, which trusts this machine's clock."""
+    try:
+        return float(answer["expires_in"])
+    except (KeyError, TypeError, ValueError):
+        pass
     try:
         payload = str(answer["access_token"]).split(".")[1]
-        return float(orjson.loads(base64.urlsafe_b64decode(payload + "=="))["exp"])
+        return float(orjson.loads(base64.urlsafe_b64decode(payload + "=="))["exp"]) - wall
     except (IndexError, KeyError, ValueError, TypeError):
-        return now + 60.0
+        return UNKNOWN_LIFE_S
+
+
+def is_token(value: object) -> bool:
+    """Whether a decoded `access_token` can be sent."""
+    return isinstance(value, str) and _sendable(value)
+
+
+def _sendable(token: str) -> bool:
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
 
 
 def credentials_for(
-    dialect: Dialect, connection: Connection, fetch: Callable[[Request], Awaitable[Any]]
+    dialect: Dialect, connection: Connection, fetch: Callable[[Request], Awaitable[Any]], clock: Clock | None = None
 ) -> DeveloperToken | ClientCredentials:
     """Choose the credential that a dialect takes.
 
     Raises:
-        UsageError: It is not set.
+        UsageError: It is not set, or can't be one.
     """
     if dialect is Dialect.INSTANCE:
         if connection.token is None:
-            raise UsageError("no developer token is set", hint="Set BULKSTREAM_TOKEN.")
+            raise UsageError(
+                "the instance dialect needs a developer token: BULKSTREAM_TOKEN is missing",
+                hint="Set BULKSTREAM_TOKEN.",
+            )
         return DeveloperToken(connection.token)
     if not connection.client_id or connection.client_secret is None:
         raise UsageError(
-            "no client id and secret are set", hint="Set BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET."
+            "the public dialect needs BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET, and one is missing",
+            hint="Set BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET.",
         )
-    return ClientCredentials(connection.client_id, connection.client_secret, fetch)
+    return ClientCredentials(connection.client_id, connection.client_secret, fetch, clock)

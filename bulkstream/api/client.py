@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import ValidationError
-
-from bulkstream.api.auth import credentials_for
+from bulkstream.api.address import checked_url, dialect_of
+from bulkstream.api.answers import Reply
+from bulkstream.api.auth import credentials_for, is_token
 from bulkstream.api.datasets import Datasets
 from bulkstream.api.executions import Executions
 from bulkstream.api.instance import Instance
@@ -16,8 +18,7 @@ from bulkstream.api.public import Public
 from bulkstream.api.retry import Clock, Retrier
 from bulkstream.api.streams import Streams
 from bulkstream.api.transport import Transport
-from bulkstream.api.wire import Answer, Request, decoded, unexpected
-from bulkstream.errors import Unauthorized
+from bulkstream.errors import ApiError, Unauthorized
 from bulkstream.model import Dialect
 from bulkstream.reporter import Notice
 from bulkstream.settings import Settings, load_settings
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     import aiohttp
 
     from bulkstream.api.dialect import Calls
-    from bulkstream.api.model import WireT
-    from bulkstream.settings import Connection
+    from bulkstream.api.document import WireT
+    from bulkstream.api.wire import Answer, Request
 
+T = TypeVar("T")
 Noted = Callable[[Notice], None]
 
 
@@ -61,14 +63,16 @@ class ApiClient:
         Raises:
             UsageError: Address or credentials are missing, or would travel unencrypted.
         """
+        clock = clock or Clock()
+        base = checked_url(settings.connection.url)
         self.settings = settings
         self.dialect = dialect_of(settings.connection)
         self.calls: Calls = Public() if self.dialect is Dialect.PUBLIC else Instance()
         self.retries = 0
         self._on_notice = on_notice
-        self._transport = Transport(settings.connection, session)
-        self._retrier = Retrier(settings.retry, clock or Clock())
-        self._credentials = credentials_for(self.dialect, settings.connection, self._fetch_token)
+        self._transport = Transport(base, settings.connection, session, clock.wall)
+        self._retrier = Retrier(settings.retry, clock)
+        self._credentials = credentials_for(self.dialect, settings.connection, self._fetch_token, clock)
 
     @classmethod
     def from_env(cls, *, profile: str | None = None) -> Self:
@@ -120,19 +124,7 @@ class ApiClient:
         Raises:
             ApiError: The last attempt's.
         """
-        used = await self._credentials.headers()
-
-        async def attempt() -> Answer:
-            nonlocal used
-            try:
-                return await self._transport.send(request, used, sent=sent)
-            except Unauthorized:
-                if not await self._credentials.renew(used):
-                    raise
-            used = await self._credentials.headers()
-            return await self._transport.send(request, used, sent=sent)
-
-        return await self._retrier.run(request, attempt, noted=self._noted)
+        return await self._authorized(request, partial(self._transport.send, request, sent=sent))
 
     async def fetch(self, request: Request) -> Any:
         """Send a request and decode the JSON of its answer.
@@ -140,7 +132,7 @@ class ApiClient:
         Raises:
             ApiError: As `send` does, or the answer is no JSON.
         """
-        return decoded(request, self._address(request), await self.send(request))
+        return (await self._reply(request)).document()
 
     async def read(self, request: Request, kind: type[WireT], **known: Any) -> WireT:
         """Send a request and read its answer as a model; `known` fills fields that the server leaves out.
@@ -148,22 +140,18 @@ class ApiClient:
         Raises:
             ApiError: As `fetch` does, or the answer has another shape.
         """
-        answer = await self.send(request)
-        return self.shaped(request, answer, kind, known | _object(decoded(request, self._address(request), answer)))
+        return (await self._reply(request)).model(kind, **known)
 
-    def shaped(self, request: Request, answer: Answer, kind: type[WireT], document: Any) -> WireT:
-        """Read a decoded JSON document as a model.
+    async def changed(
+        self, request: Request, kind: type[WireT], reread: Callable[[], Awaitable[WireT]], **known: Any
+    ) -> WireT:
+        """Send a change and return what it made; `reread` is asked where the answer is empty, which any 2xx may be.
 
         Raises:
-            UnexpectedAnswer: It has another shape.
+            ApiError: As `read` does.
         """
-        try:
-            return kind.model_validate(document)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the document"
-            what = f"JSON that is no {kind.__name__}: {where}: {first['msg']}"
-            raise unexpected(request, self._address(request), answer, what) from None
+        reply = await self._reply(request)
+        return await reread() if reply.empty else reply.model(kind, **known)
 
     async def listed(self, request: Request, kind: type[WireT], *keys: str) -> list[WireT]:
         """Send a request and read its answer as a list of models, bare or under one of `keys`.
@@ -171,50 +159,53 @@ class ApiClient:
         Raises:
             ApiError: As `fetch` does, or the answer has another shape.
         """
-        answer = await self.send(request)
-        document = decoded(request, self._address(request), answer)
-        if isinstance(document, dict):
-            document = next((document[key] for key in keys if isinstance(document.get(key), list)), document)
-        if not isinstance(document, list):
-            raise unexpected(request, self._address(request), answer, "JSON that is no list")
-        return [self.shaped(request, answer, kind, each) for each in document]
+        reply = await self._reply(request)
+        return [reply.shaped(kind, each) for each in reply.items(*keys)]
 
     async def stream(self, request: Request) -> AsyncIterator[bytes]:
-        """Yield the body of an answer as it arrives; only its beginning is retried."""
+        """Yield the body of an answer as it arrives; only its beginning is retried.
+
+        Raises:
+            ApiError: As `send` does, or the body breaks off.
+        """
+        async with AsyncExitStack() as stack:
+
+            async def opened(headers: dict[str, str]) -> AsyncIterator[bytes]:
+                return await stack.enter_async_context(self._transport.streamed(request, headers))
+
+            async for block in await self._authorized(request, opened):
+                yield block
+
+    async def _reply(self, request: Request) -> Reply:
+        return Reply(request, self._transport.address(request), await self.send(request))
+
+    async def _authorized(self, request: Request, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
+        """Run a request with credentials, and once more with new ones where the first were refused."""
         used = await self._credentials.headers()
-        async for block in self._transport.stream(request, used):
-            yield block
+        try:
+            return await self._retrier.run(request, partial(attempt, used), noted=self._noted)
+        except Unauthorized as error:
+            if not await self._credentials.renew(used):
+                raise
+            refused = error
+        self._noted(f"{request.what}: sending again with a new token: {refused.message}")
+        used = await self._credentials.headers()
+        try:
+            return await self._retrier.run(request, partial(attempt, used), noted=self._noted)
+        except ApiError as error:
+            error.attempts += refused.attempts
+            raise
 
-    async def _fetch_token(self, request: Request) -> Any:
-        """Fetch a token without credentials on the request other than its own."""
-
-        async def attempt() -> Answer:
-            return await self._transport.send(request, {})
-
-        answer = await self._retrier.run(request, attempt, noted=self._noted)
-        token = _object(decoded(request, self._address(request), answer))
-        if not isinstance(token.get("access_token"), str):
-            raise unexpected(request, self._address(request), answer, "JSON without an access_token")
+    async def _fetch_token(self, request: Request) -> dict[str, Any]:
+        """Fetch a token, with no credentials on the request other than its own."""
+        answer = await self._retrier.run(request, partial(self._transport.send, request, {}), noted=self._noted)
+        reply = Reply(request, self._transport.address(request), answer)
+        token = reply.fields()
+        if not is_token(token.get("access_token")):
+            raise reply.unexpected("JSON without an access_token that can be used")
         return token
 
     def _noted(self, text: str) -> None:
         self.retries += 1
         if self._on_notice is not None:
             self._on_notice(Notice(text))
-
-    def _address(self, request: Request) -> str:
-        return f"{self._transport.base}{request.path}"
-
-
-def dialect_of(connection: Connection) -> Dialect:
-    """Choose the dialect: as set, else by the address, else by the kind of credentials."""
-    if connection.dialect is not None:
-        return connection.dialect
-    host = (connection.url or "").removeprefix("https://").split("/")[0]
-    by_credentials = connection.client_id is not None and connection.token is None
-    return Dialect.PUBLIC if host == "api.domo.com" or by_credentials else Dialect.INSTANCE
-
-
-def _object(document: Any) -> dict[str, Any]:
-    """Return a JSON object without its nulls at the top; anything else as an object with no fields."""
-    return {k: v for k, v in document.items() if v is not None} if isinstance(document, dict) else {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bulkstream.api.model import Dataset
+from bulkstream.api.dataset import Dataset
 from bulkstream.api.public import Public
 from bulkstream.errors import NotInDialect
 
@@ -39,7 +40,7 @@ class Datasets:
             ApiError: The server refused.
         """
         request = self._public("update a dataset").update_dataset(dataset_id, changes)
-        return await self.client.read(request, Dataset, id=dataset_id)
+        return await self.client.changed(request, Dataset, partial(self.get, dataset_id), id=dataset_id)
 
     def export(self, dataset_id: str, *, include_header: bool) -> AsyncIterator[bytes]:
         """Iterate over a dataset's rows as CSV, in blocks as they arrive.

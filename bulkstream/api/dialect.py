@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from bulkstream.api.wire import Expect, Request
-from bulkstream.errors import NotInDialect
+from bulkstream.errors import NotInDialect, UsageError
 from bulkstream.model import Column, Dialect, UpdateMethod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bulkstream.api.model import Execution, Stream
+    from bulkstream.api.execution import Execution
+    from bulkstream.api.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ class Calls(ABC):
         dialect: Which one.
         streams: Path of the streams.
         update: Method of an update of a stream.
-        writable: Parts of a stream's JSON that an update may change.
+        data_ids: Parts hang below a `dataId`, which only an execution that was read can tell.
         fields: Query parameters that make the server show all fields.
     """
 
     dialect: ClassVar[Dialect]
     streams: ClassVar[str]
     update: ClassVar[str]
-    writable: ClassVar[tuple[str, ...]]
+    data_ids: ClassVar[bool]
     fields: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
@@ -147,15 +148,27 @@ class Calls(ABC):
         """
         raise NotInDialect("abort whatever is open", self.dialect)
 
-    def writable_of(self, stream: Stream) -> dict[str, Any]:
-        """Return the parts of a stream that an update may change."""
-        return {key: value for key, value in stream.as_json().items() if key in self.writable}
+    @abstractmethod
+    def changes_of(self, stream: Stream) -> dict[str, Any]:
+        """Return what an update sends for a stream that was read and changed."""
 
     def _stream(self, stream_id: int) -> str:
-        return f"{self.streams}/{quote(str(stream_id), safe='')}"
+        return f"{self.streams}/{segment(stream_id)}"
 
     def _execution(self, stream_id: int, execution_id: int) -> str:
-        return f"{self._stream(stream_id)}/executions/{quote(str(execution_id), safe='')}"
+        return f"{self._stream(stream_id)}/executions/{segment(execution_id)}"
+
+
+def segment(value: str | int) -> str:
+    """Return an id as one segment of a path.
+
+    Raises:
+        UsageError: It would lead to another address: empty, or `.` or `..`.
+    """
+    text = str(value)
+    if text.strip() in {"", ".", ".."}:
+        raise UsageError(f"{text!r} is no id")
+    return quote(text, safe="")
 
 
 def json_columns(columns: Sequence[Column]) -> list[dict[str, str]]:

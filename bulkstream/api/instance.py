@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from bulkstream.api.dialect import Calls, NewStream, json_columns
+from bulkstream.api.dialect import Calls, NewStream, json_columns, segment
 from bulkstream.api.wire import Expect, Request
 from bulkstream.errors import UsageError
 from bulkstream.model import Dialect
@@ -13,7 +12,12 @@ from bulkstream.model import Dialect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkstream.api.model import Execution
+    from bulkstream.api.execution import Execution
+    from bulkstream.api.stream import Stream
+
+
+WRITABLE = ("dataSource", "account", "streamConfiguration", "schemaDefinition")
+"""All of a stream that an update can change (source: the instance API's document)."""
 
 
 class Instance(Calls):
@@ -22,7 +26,7 @@ class Instance(Calls):
     dialect = Dialect.INSTANCE
     streams = "/api/data/v1/streams"
     update = "PUT"
-    writable = ("dataSource", "account", "streamConfiguration", "schemaDefinition")
+    data_ids = True
 
     def create_stream(self, new: NewStream) -> Request:
         """`POST /api/data/v1/streams`, with the transport type API and no schedule."""
@@ -43,11 +47,15 @@ class Instance(Calls):
         Raises:
             UsageError: Something else than the four parts that can be updated is to be changed.
         """
-        if fixed := sorted(set(changes) - set(self.writable)):
+        if fixed := sorted(set(changes) - set(WRITABLE)):
             raise UsageError(
-                f"the instance dialect can't update {', '.join(fixed)}; it can update {', '.join(self.writable)}"
+                f"the instance dialect can't update {', '.join(fixed)}; it can update {', '.join(WRITABLE)}"
             )
         return super().update_stream(stream_id, changes)
+
+    def changes_of(self, stream: Stream) -> dict[str, Any]:
+        """Return all four parts that can be updated, a PUT replaces them; and what was changed, to be refused."""
+        return {key: value for key, value in stream.as_json().items() if key in WRITABLE} | stream.changed
 
     def update_execution(self, stream_id: int, execution_id: int, changes: Mapping[str, Any]) -> Request:
         """`PUT /api/data/v1/streams/{id}/executions/{e}`."""
@@ -80,4 +88,4 @@ class Instance(Calls):
         return Request("abort", "PUT", f"{self._data(execution)}/abort", json={}, expect=Expect.ANYTHING)
 
     def _data(self, execution: Execution) -> str:
-        return f"{self._stream(execution.stream_id)}/data/{quote(execution.data_key, safe='')}"
+        return f"{self._stream(execution.stream_id)}/data/{segment(execution.data_id)}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from bulkstream.api.dialect import Calls, NewStream, json_columns
+from bulkstream.api.dialect import Calls, NewStream, json_columns, segment
 from bulkstream.api.wire import Expect, Request
 from bulkstream.model import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkstream.api.model import Execution
+    from bulkstream.api.execution import Execution
+    from bulkstream.api.stream import Stream
 
 DATASETS = "/v1/datasets"
 
@@ -23,7 +23,7 @@ class Public(Calls):
     dialect = Dialect.PUBLIC
     streams = "/v1/streams"
     update = "PATCH"
-    writable = ("updateMethod", "keyColumnNames")
+    data_ids = False
     fields = {"fields": "all"}  # noqa: RUF012 - ClassVar in the base class, never changed
 
     def create_stream(self, new: NewStream) -> Request:
@@ -36,6 +36,11 @@ class Public(Calls):
         if new.key_columns:
             body["keyColumnNames"] = list(new.key_columns)
         return Request("create a stream", "POST", self.streams, json={**body, **(new.extra or {})}, replayable=False)
+
+    def changes_of(self, stream: Stream) -> dict[str, Any]:
+        """Return what was changed; of a stream as it was read, the two fields that are its own."""
+        kept = {key: value for key, value in stream.as_json().items() if key in {"updateMethod", "keyColumnNames"}}
+        return stream.changed or kept
 
     def upload_part(self, execution: Execution, number: int, body: bytes | memoryview) -> Request:
         """`PUT /v1/streams/{id}/executions/{e}/part/{partId}`."""
@@ -78,4 +83,4 @@ class Public(Calls):
         )
 
     def _dataset(self, dataset_id: str) -> str:
-        return f"{DATASETS}/{quote(dataset_id, safe='')}"
+        return f"{DATASETS}/{segment(dataset_id)}"

@@ -1,6 +1,6 @@
 """When a failed request is sent again, and after how long.
 
-The decision is pure (`wait_before`); the loop around it only carries it out. Waits are drawn with full jitter
+The decision is pure (`decide`); the loop around it only carries it out. Waits are drawn with full jitter
 (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). All requests of a client share two things:
 a pause that a server's Retry-After sets for all of them, and a budget that runs dry when nothing succeeds any more.
 """
@@ -39,11 +39,13 @@ class Clock:
         now: Monotonic seconds.
         sleep: Waits for seconds.
         jitter: Draws a number between two others.
+        wall: Seconds since the epoch.
     """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     jitter: Callable[[float, float], float] = random.uniform
+    wall: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +63,37 @@ class Situation:
     answered: bool
 
 
+def limit_of(error: ApiError, situation: Situation, policy: Retry) -> int:
+    """Return how often a request is sent at most that fails in this way."""
+    stranger = isinstance(error, ApiUnreachable) and not situation.answered
+    return min(policy.attempts, STRANGER_ATTEMPTS) if stranger else policy.attempts
+
+
 def wait_before(
     request: Request, error: ApiError, situation: Situation, *, policy: Retry, jitter: Callable[[float, float], float]
 ) -> float | None:
     """Return the seconds to wait before the request is sent again, or None if it must not be."""
-    limit = policy.attempts
-    if isinstance(error, ApiUnreachable) and not situation.answered:
-        limit = min(limit, STRANGER_ATTEMPTS)
-    asked = error.exchange.retry_after_s or 0.0
-    if (
-        not error.retryable
-        or (error.ambiguous and not request.replayable)
-        or situation.attempt >= limit
-        or situation.tokens < RETRY_COST
-        or asked > policy.max_retry_after_s
-    ):
+    if not may_repeat(request, error, situation, policy) or obstacle(error, situation, policy):
         return None
     bound = min(policy.cap_s, policy.base_s * 2.0 ** min(situation.attempt - 1, 32))
-    return max(asked, jitter(0.0, bound))
+    return max(error.exchange.retry_after_s or 0.0, jitter(0.0, bound))
+
+
+def may_repeat(request: Request, error: ApiError, situation: Situation, policy: Retry) -> bool:
+    """Whether sending it again may help, does no harm, and was not tried often enough."""
+    safe = error.retryable and (request.replayable or not error.ambiguous)
+    return safe and situation.attempt < limit_of(error, situation, policy)
+
+
+def obstacle(error: ApiError, situation: Situation, policy: Retry) -> str:
+    """Say why what may be repeated is not, in one sentence; empty if nothing speaks against it."""
+    asked = error.exchange.retry_after_s or 0.0
+    if asked > policy.max_retry_after_s:
+        allowed = f"max_retry_after_s allows {policy.max_retry_after_s:g}"
+        return f"Not tried again: the server asked to wait {asked:.0f} s, {allowed}."
+    if situation.tokens < RETRY_COST:
+        return "Not tried again: so many requests failed that the retry budget is used up."
+    return ""
 
 
 class Retrier:
@@ -103,7 +118,7 @@ class Retrier:
         """Send the request, again if need be; `noted` is told of each retry before its wait.
 
         Raises:
-            ApiError: The last attempt's, with the number of attempts.
+            ApiError: The last attempt's, with the number of attempts; its hint tells why there was no other.
         """
         attempt, spent = 0, 0
         while True:
@@ -116,7 +131,8 @@ class Retrier:
                 if wait is None:
                     raise
                 spent += RETRY_COST
-                noted(f"{request.what}: {error.message or error}; retrying in {wait:.1f} s ({attempt + 1}. attempt)")
+                turn = f"attempt {attempt + 1} of {limit_of(error, self._situation(attempt), self._policy)}"
+                noted(f"{request.what}: retrying in {wait:.1f} s ({turn}): {error.message or error}")
                 await self._clock.sleep(wait)
             else:
                 self.answered = True
@@ -124,15 +140,22 @@ class Retrier:
                 return result
 
     def _weigh(self, request: Request, error: ApiError, attempt: int) -> float | None:
-        """Decide, pay, and let a Retry-After hold for everybody."""
+        """Decide, pay, and let a Retry-After hold for everybody, whether this request is sent again or not."""
         self.answered = self.answered or error.status is not None
         error.attempts = attempt
-        situation = Situation(attempt, self.tokens, self.answered)
+        situation = self._situation(attempt)
         wait = wait_before(request, error, situation, policy=self._policy, jitter=self._clock.jitter)
         if wait is not None:
             self.tokens -= RETRY_COST
-            self._paused_until = max(self._paused_until, self._clock.now() + (error.exchange.retry_after_s or 0.0))
+        elif may_repeat(request, error, situation, self._policy):
+            error.hint = f"{obstacle(error, situation, self._policy)} {error.hint}".strip()
+        asked = error.exchange.retry_after_s or 0.0
+        if asked <= self._policy.max_retry_after_s:
+            self._paused_until = max(self._paused_until, self._clock.now() + asked)
         return wait
+
+    def _situation(self, attempt: int) -> Situation:
+        return Situation(attempt, self.tokens, self.answered)
 
     async def _pause(self) -> None:
         while (left := self._paused_until - self._clock.now()) > 0:

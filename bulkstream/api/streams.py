@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic.alias_generators import to_camel
+
 from bulkstream.api.dialect import NewStream, Page
-from bulkstream.api.model import Stream
+from bulkstream.api.document import Wire
 from bulkstream.api.pages import PAGE_SIZE, walked
+from bulkstream.api.stream import Stream
+from bulkstream.errors import UsageError
 from bulkstream.model import Column, UpdateMethod
 
 if TYPE_CHECKING:
@@ -69,21 +74,26 @@ class Streams:
         """
         return await self.client.read(self.client.calls.get_stream(stream_id), Stream)
 
-    async def update(self, stream: Stream | int, changes: Mapping[str, Any] | None = None) -> Stream:
+    async def update(self, stream: Stream | int, changes: Mapping[str, Any] | None = None, **fields: Any) -> Stream:
         """Change a stream.
 
         Args:
             stream: A stream that was read and changed (`stream.model_copy(update=…)`), or an id.
-            changes: The dialect's own JSON; left out, what of the stream's can be written is.
+            changes: The dialect's own JSON.
+            **fields: The same by our names, e.g. `update_method="APPEND"`.
 
         Raises:
-            UsageError: The dialect can't change that.
+            UsageError: The dialect can't change that, or nothing is to be changed.
             ApiError: The server refused.
         """
         stream_id = stream if isinstance(stream, int) else stream.id
-        if changes is None:
-            changes = {} if isinstance(stream, int) else self.client.calls.writable_of(stream)
-        return await self.client.read(self.client.calls.update_stream(stream_id, changes), Stream, id=stream_id)
+        wanted = {**(changes or {}), **{to_camel(name): _json(value) for name, value in fields.items()}}
+        if not wanted and isinstance(stream, Stream):
+            wanted = self.client.calls.changes_of(stream)
+        if not wanted:
+            raise UsageError(f"nothing of stream {stream_id} is to be changed")
+        request = self.client.calls.update_stream(stream_id, wanted)
+        return await self.client.changed(request, Stream, partial(self.get, stream_id), id=stream_id)
 
     async def delete(self, stream_id: int) -> None:
         """Delete a stream; its dataset stays.
@@ -115,3 +125,8 @@ class Streams:
         request = self.client.calls.search_streams(f"{SearchKey(key)}:{value}")
         for stream in await self.client.listed(request, Stream, "streams"):
             yield stream
+
+
+def _json(value: Any) -> Any:
+    """Return one of our values as JSON."""
+    return value.as_json() if isinstance(value, Wire) else value

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import email.utils
 import re
-import time
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bulkstream.api.messages import flat, masked, message_of, request_id_of, secrets_in, text_of
 from bulkstream.errors import (
     ApiError,
     Conflict,
@@ -32,8 +33,7 @@ from bulkstream.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MESSAGE_CHARS = 500
-"""Longest message of a server that an error repeats."""
+_PAGE = re.compile(rb"[\s\xef\xbb\xbf]*(<\?xml[^>]*>|<!--.*?-->|\s)*<(!doctype|html)", re.IGNORECASE | re.DOTALL)
 
 
 class Expect(Enum):
@@ -68,17 +68,23 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """What came back.
+
+    Attributes:
+        at: When, in seconds since the epoch; dates in the headers are relative to it.
+        whole: The body was read to its end; a longer one than is ever due is not.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    at: float = 0.0
+    whole: bool = True
 
     @property
     def html(self) -> bool:
         """Whether this is a page for people, by its content type or its first characters."""
-        start = self.body[:256].lstrip().lower()
-        return "text/html" in self.headers.get("Content-Type", "").lower() or start.startswith((b"<!doctype", b"<html"))
+        return "text/html" in self.headers.get("Content-Type", "").lower() or bool(_PAGE.match(self.body[:1024]))
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -94,31 +100,44 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def judged(request: Request, url: str, answer: Answer) -> ApiError | None:
-    """Map an answer to the error that it means, or None if it is what was asked for."""
-    if answer.status // 100 == 2:  # noqa: PLR2004 - success, RFC 9110 section 15.3
-        if answer.html:
-            return UnexpectedAnswer(_exchange(request, url, answer))
-        return None
-    kind = _BY_STATUS.get(answer.status) or (ServerFault if answer.status >= 500 else RequestRejected)  # noqa: PLR2004
-    return kind(_exchange(request, url, answer))
+    """Map an answer to the error that it means, or None if it is what was asked for.
+
+    Args:
+        request: As it was sent; no secret in its headers is repeated in the error.
+        url: Address without query string.
+        answer: What came back.
+    """
+    hint = ""
+    match answer.status // 100:
+        case 2 if answer.html:
+            kind: type[ApiError] = UnexpectedAnswer
+        case 2:
+            return None
+        case 3:
+            kind, hint = RequestRejected, "If that is where the account is, set BULKSTREAM_URL to it."
+        case class_:
+            kind = _BY_STATUS.get(answer.status) or (RequestRejected if class_ == 4 else ServerFault)  # noqa: PLR2004
+    return kind(_exchange(request, url, answer, message_of(answer)), hint=hint)
 
 
 def decoded(request: Request, url: str, answer: Answer) -> Any:
     """Decode a JSON body.
 
     Raises:
-        UnexpectedAnswer: It is empty, or no JSON.
+        UnexpectedAnswer: It is empty, too long, or no JSON.
     """
+    if not answer.whole:
+        raise unexpected(request, url, answer, f"more than the {len(answer.body) >> 20} MiB that were read")
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        what = "an empty answer" if not answer.body.strip() else f"no JSON, but {_cut(_text(answer.body), 80)!r}"
+        what = f"no JSON, but {flat(text_of(answer.body), 80)!r}" if answer.body.strip() else "an empty answer"
         raise unexpected(request, url, answer, what) from None
 
 
 def unexpected(request: Request, url: str, answer: Answer, what: str) -> UnexpectedAnswer:
     """Make the error for an answer that came with success, but holds something else."""
-    return UnexpectedAnswer(Exchange(request.method, url, answer.status, what, _request_id(answer, {})))
+    return UnexpectedAnswer(_exchange(request, url, answer, what))
 
 
 def retry_after_s(value: str | None, now: float) -> float | None:
@@ -126,65 +145,34 @@ def retry_after_s(value: str | None, now: float) -> float | None:
 
     Args:
         value: The header's text.
-        now: Seconds since the epoch.
+        now: Seconds since the epoch, by the clock that the date was written by.
     """
     if value is None:
         return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value):
+    if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", value):
         return float(value)
+    date = _date(value)
+    return None if date is None else max(0.0, date - now)
+
+
+def _date(value: str) -> float | None:
+    """Read an HTTP date as seconds since the epoch; they are all in GMT, whether they say so or not."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, OverflowError):
+        read = email.utils.parsedate_to_datetime(value)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
 
 
-def _exchange(request: Request, url: str, answer: Answer) -> Exchange:
-    fields = _fields(answer)
+def _exchange(request: Request, url: str, answer: Answer, message: str) -> Exchange:
+    secrets = secrets_in(request.headers)
+    # The server's own Date is what its Retry-After date is relative to, however wrong either clock is.
+    now = _date(answer.headers.get("Date", ""))
     return Exchange(
         method=request.method,
         url=url,
         status=answer.status,
-        message=_message(answer, fields),
-        request_id=_request_id(answer, fields),
-        retry_after_s=retry_after_s(answer.headers.get("Retry-After"), time.time()),
+        message=masked(message, secrets),
+        request_id=masked(request_id_of(answer), secrets),
+        retry_after_s=retry_after_s(answer.headers.get("Retry-After"), answer.at if now is None else now),
     )
-
-
-def _fields(answer: Answer) -> dict[str, Any]:
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _message(answer: Answer, fields: dict[str, Any]) -> str:
-    if location := answer.headers.get("Location"):
-        return f"a redirect to {_cut(location, 200)}, which is not followed"
-    if answer.html:
-        return f"an HTML page{_title(answer.body)} where JSON was due"
-    names = ("message", "error_description", "statusReason", "error")
-    told = [value for name in names if isinstance(value := fields.get(name), str) and value]
-    return _cut(told[0] if told else _text(answer.body), MESSAGE_CHARS)
-
-
-def _title(body: bytes) -> str:
-    title = re.search(r"<title[^>]*>(.*?)</title>", _text(body[:16384]), re.IGNORECASE | re.DOTALL)
-    return f" titled {_cut(title[1].strip(), 80)!r}" if title and title[1].strip() else ""
-
-
-def _request_id(answer: Answer, fields: dict[str, Any]) -> str:
-    for value in (fields.get("toe"), answer.headers.get("X-Domo-RequestId"), answer.headers.get("X-Request-Id")):
-        if isinstance(value, str) and value:
-            return _cut(value, 80)
-    return ""
-
-
-def _text(body: bytes) -> str:
-    text = body[: 4 * 16384].decode("utf-8", errors="replace")
-    return "".join(char if char.isprintable() else " " for char in text).strip()
-
-
-def _cut(text: str, limit: int) -> str:
-    flat = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

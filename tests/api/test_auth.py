@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,9 +11,9 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from bulkstream.api import ApiClient
+from bulkstream.api import ApiClient, Clock
+from bulkstream.api.address import dialect_of
 from bulkstream.api.auth import ClientCredentials, credentials_for
-from bulkstream.api.client import dialect_of
 from bulkstream.errors import Unauthorized, UsageError
 from bulkstream.model import Dialect
 from bulkstream.settings import Connection
@@ -119,12 +118,10 @@ async def test_a_wrong_secret_costs_one_request(served: Served) -> None:
         ({}, 30),
     ],
 )
-async def test_a_token_is_renewed_ahead_of_its_end(
-    monkeypatch: pytest.MonkeyPatch, answer: dict[str, float], renewed_after_s: float
-) -> None:
+async def test_a_token_is_renewed_ahead_of_its_end(answer: dict[str, float], renewed_after_s: float) -> None:
     """With half its life or twenty minutes left, whichever is less; a JWT's own end counts where nothing is said."""
     now, fetched = [1e9], []
-    monkeypatch.setattr(time, "time", lambda: now[0])
+    clock = Clock(now=lambda: now[0], wall=lambda: now[0])
 
     async def fetch(_: Request) -> dict[str, Any]:
         fetched.append(now[0])
@@ -134,7 +131,7 @@ async def test_a_token_is_renewed_ahead_of_its_end(
             token = f"h.{payload.decode()}.s"
         return {"access_token": token, **answer}
 
-    credentials = ClientCredentials("id", SecretStr("x"), fetch)
+    credentials = ClientCredentials("id", SecretStr("x"), fetch, clock)
     await credentials.headers()
     now[0] += renewed_after_s - 1
     await credentials.headers()

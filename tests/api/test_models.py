@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkstream.api import Execution, ExecutionState, Stream
-from bulkstream.api.model import WireColumn, utc
+from bulkstream.api.dataset import WireColumn
+from bulkstream.api.document import utc
 from bulkstream.model import Column, ColumnType, UpdateMethod
 
 INSTANCE: dict[str, Any] = {
@@ -127,7 +128,7 @@ def test_the_servers_word_has_one_of_three_meanings(word: str, state: ExecutionS
 )
 def test_parts_are_addressed_by_what_the_server_gives(document: dict[str, Any], key: str) -> None:
     """`dataId`, else `uploadId`, else the execution's id."""
-    assert Execution.model_validate(document).data_key == key
+    assert Execution.model_validate(document).data_id == key
 
 
 @pytest.mark.parametrize("answer", [b"", b"{}", b"[]", b"<html>", b'{"currentState": 5}', b"null"])

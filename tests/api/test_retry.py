@@ -78,7 +78,7 @@ async def test_waits_double_up_to_the_cap() -> None:
 
     assert await stage.run(Script([failed(ServerFault)] * 4)) == "done"
     assert stage.waits == [1.0, 2.0, 3.0, 3.0]
-    assert stage.notes[0] == "part 1: failed; retrying in 1.0 s (2. attempt)"
+    assert stage.notes[0] == "part 1: retrying in 1.0 s (attempt 2 of 5): failed"
 
 
 def test_the_wait_is_drawn_from_zero_to_the_bound() -> None:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from bulkstream.api import ApiClient, Execution
-from bulkstream.api.transport import SLICE_BYTES
+from bulkstream.api.body import SLICE_BYTES
 from bulkstream.errors import (
     ApiDisconnected,
     ApiTimeout,

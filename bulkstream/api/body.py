@@ -1,0 +1,56 @@
+"""The body of a request, as aiohttp sends it: in slices of one buffer, counted, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiohttp.payload import Payload
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+SLICE_BYTES = 256 << 10
+"""How much of a body is handed over at once: the grain of progress, and of the watchdog."""
+
+Moved = Callable[[int], None]
+
+
+class Body(Payload):
+    """Bytes that are sent in slices, without a copy, by one attempt.
+
+    aiohttp sends a PUT a second time by itself when a kept-alive connection turns out to be closed, a commit
+    included. It leaves alone what is `consumed`, so a body is, from its first byte on: only the retry policy sends
+    a request again, with a new body over the same bytes.
+    """
+
+    def __init__(self, body: bytes | memoryview, content_type: str, moved: Moved) -> None:
+        super().__init__(body, content_type=content_type)
+        self._view = memoryview(body).cast("B")
+        self._size = self._view.nbytes
+        self._moved = moved
+        self._handed_over = 0
+
+    @property
+    def cut_short(self) -> bool:
+        """Sending has begun and has not come to its end, so that no answer can be an acknowledgement."""
+        return self._consumed and self._handed_over < self._view.nbytes
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text; aiohttp asks for it only when it prints a payload."""
+        return bytes(self._view).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send all of it."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Send it slice by slice, telling how much each time; aiohttp's writer waits where the socket is full."""
+        self._consumed = True
+        end = self._view.nbytes if content_length is None else min(content_length, self._view.nbytes)
+        for start in range(0, end, SLICE_BYTES):
+            piece = self._view[start : min(start + SLICE_BYTES, end)]
+            # Before the wait: a server may answer the last byte before this task runs again.
+            self._handed_over += piece.nbytes
+            await writer.write(piece)
+            self._moved(piece.nbytes)

@@ -1,0 +1,66 @@
+"""What went wrong when no answer arrived: never sent, broken off, or stalled."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from bulkstream.api.messages import flat
+from bulkstream.errors import (
+    ApiDisconnected,
+    ApiError,
+    ApiTimeout,
+    ApiUnreachable,
+    CertificateRefused,
+    Exchange,
+    UnexpectedAnswer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def told_apart(method: str, url: str, stall_s: float) -> Iterator[None]:
+    """Turn aiohttp's failures into ours.
+
+    Raises:
+        ApiError: In the place of an exception of aiohttp or the operating system.
+    """
+    try:
+        yield
+    except ApiError:  # some of ours are OSErrors as well
+        raise
+    except (aiohttp.ClientError, OSError) as error:
+        kind, what = failure(error, stall_s)
+        raise kind(Exchange(method, url, None, flat(what, 300))) from error
+
+
+def failure(error: Exception, stall_s: float) -> tuple[type[ApiError], str]:
+    """Map an exception to the class of our error and its message; the first kind that fits counts."""
+    kinds: tuple[tuple[type[Exception], type[ApiError], str], ...] = (
+        (aiohttp.ConnectionTimeoutError, ApiUnreachable, "no connection within connect_timeout_s"),
+        (TimeoutError, ApiTimeout, f"no byte moved for {stall_s:g} s"),
+        (aiohttp.ClientConnectorCertificateError, CertificateRefused, "the certificate is not trusted: {0}"),
+        (aiohttp.ClientConnectorError, ApiUnreachable, "no connection: {0}"),
+        (aiohttp.ClientHttpProxyError, ApiUnreachable, "no connection: the proxy answered {0}"),
+        (aiohttp.InvalidURL, ApiUnreachable, "no connection: the address can't be used"),
+        (aiohttp.ClientResponseError, UnexpectedAnswer, "what came back is no HTTP: {0}"),
+        (Exception, ApiDisconnected, "the connection broke: {0}"),
+    )
+    kind, what = next((kind, what) for cause, kind, what in kinds if isinstance(error, cause))
+    return kind, what.format(_detail(error))
+
+
+def _detail(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return str(error.certificate_error)
+        case aiohttp.ClientConnectorError():
+            return str(error.os_error)
+        case aiohttp.ClientResponseError():  # its own text holds the address, and that perhaps a password
+            return f"{error.status} {error.message}"
+        case _:
+            return str(error) or type(error).__name__
