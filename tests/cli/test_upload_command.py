@@ -385,9 +385,9 @@ async def test_secrets_are_never_printed(tmp_path: Path, data: bytes) -> None:
     secrets = {"BULKSTREAM_TOKEN": SECRET, "BULKSTREAM_CLIENT_SECRET": SECRET, "BULKSTREAM_DEBUG": "1"}
     printed = ""
     for dialect in Dialect:
-        async with serving(tmp_path, dialect=dialect) as server:
+        with serving_beside(tmp_path, dialect=dialect) as server:
             for command in (("upload", "a.csv", "--dataset-name", "A"), ("doctor",), ("streams", "list")):
-                run = await server.shell.run(*command, **secrets)
+                run = server.run(*command, **secrets)
                 assert run.code == 6
                 printed += run.out + run.err
     shell = Shell(tmp_path, {"BULKSTREAM_DEBUG": "1"})
