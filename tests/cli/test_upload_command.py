@@ -380,7 +380,7 @@ async def test_upload_without_an_account_says_what_to_set(tmp_path: Path, data: 
     assert is_clean_error(run, "BULKSTREAM_URL")
 
 
-async def test_secrets_are_never_printed(tmp_path: Path, data: bytes) -> None:
+def test_secrets_are_never_printed(tmp_path: Path, data: bytes) -> None:
     """No output holds a token or secret, not even a traceback that was asked for."""
     secrets = {"BULKSTREAM_TOKEN": SECRET, "BULKSTREAM_CLIENT_SECRET": SECRET, "BULKSTREAM_DEBUG": "1"}
     printed = ""
@@ -390,14 +390,21 @@ async def test_secrets_are_never_printed(tmp_path: Path, data: bytes) -> None:
                 run = server.run(*command, **secrets)
                 assert run.code == 6
                 printed += run.out + run.err
-    shell = Shell(tmp_path, {"BULKSTREAM_DEBUG": "1"})
-    shell.config(f'[connection]\nurl = "http://127.0.0.1:1"\ntoken = ["{SECRET}"]\nclient_secret = "{SECRET}"\n')
-    run = await shell.run("upload", "a.csv", "--dataset-name", "A")
-    assert run.code == 2
-    printed += run.out + run.err
 
     assert "Traceback" in printed
     assert SECRET not in printed
+
+
+async def test_invalid_secret_is_not_shown_to_explain_it(tmp_path: Path, data: bytes) -> None:
+    """A secret of the wrong type is named by its field, and neither it nor its neighbours are printed."""
+    shell = Shell(tmp_path, {"BULKSTREAM_DEBUG": "1"})
+    shell.config(f'[connection]\nurl = "http://127.0.0.1:1"\ntoken = ["{SECRET}"]\nclient_secret = "{SECRET}"\n')
+
+    run = await shell.run("upload", "a.csv", "--dataset-name", "A")
+
+    assert run.code == 2
+    assert "connection.token" in run.err
+    assert SECRET not in run.out + run.err
 
 
 async def test_dry_run_needs_no_account(tmp_path: Path, data: bytes) -> None:
