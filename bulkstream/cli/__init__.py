@@ -11,6 +11,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process, and exit."""
-    from bulkstream.cli.app import app
+    import signal
+    import sys
 
-    app(prog_name="bulkstream")
+    # Until an event loop takes signals over, a stop ends a command as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        from bulkstream.cli.entry import enter
+
+        sys.exit(enter(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

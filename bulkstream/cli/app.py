@@ -1,5 +1,6 @@
 """The commands and their options. A command has as many parameters as it has options; that is typer's way."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from bulkstream import __version__
 from bulkstream.cli.executions import executions
+from bulkstream.cli.failure import failed_load
 from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
 from bulkstream.cli.run import told
 from bulkstream.cli.streams import streams
@@ -44,11 +46,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has printed it
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Do what every command needs: nothing."""
+    """Leave colours out where the user wants none (https://no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 @app.command()
@@ -76,8 +81,11 @@ def upload(
     profile: Profile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load CSV files into a stream, commit if all of it has arrived, else leave the dataset as it was."""
-    with told():
+    """Load CSV files into a stream: all of them or nothing.
+
+    Commits if every row has arrived, else leaves the dataset as it was.
+    """
+    with told(as_json=as_json, document=failed_load):
         from bulkstream.cli.upload import plan
         from bulkstream.cli.upload import upload as load
 
@@ -105,8 +113,11 @@ def demo(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Load into a sandbox of its own, commit, read back and compare; needs no account and no set-up."""
-    with told():
+    """Load into a sandbox of its own, read back and compare.
+
+    Needs no account and no set-up.
+    """
+    with told(as_json=as_json, document=failed_load):
         from bulkstream.cli.demo import demo as show
 
         raise typer.Exit(show(files or [], rows, as_json=as_json, quiet=quiet))
@@ -127,7 +138,10 @@ def sandbox(
     commit_delay: Annotated[float, typer.Option(help="Seconds that a commit stays ACTIVE.", metavar="S", min=0)] = 0.0,
     latency: Annotated[float, typer.Option(help="Seconds added to each answer.", metavar="S", min=0)] = 0.0,
 ) -> None:
-    """Serve both dialects of the Streams API on this machine, with data on disk."""
+    """Serve the Streams API on this machine, in both dialects.
+
+    Data is kept on disk.
+    """
     with told():
         from bulkstream.cli.sandbox import serve_until_stopped
         from bulkstream.sandbox import SandboxSettings, Validation
@@ -148,7 +162,7 @@ def sandbox(
 @app.command()
 def doctor(as_json: AsJson = False, profile: Profile = None) -> None:
     """Check set-up, credentials, clock and link, and say what to do."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.doctor import examine
 
         raise typer.Exit(examine(profile, as_json=as_json))
@@ -156,4 +170,4 @@ def doctor(as_json: AsJson = False, profile: Profile = None) -> None:
 
 def _number(text: str | None) -> int | str | None:
     """Return a number where the text is one; the settings judge everything else."""
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isdecimal() else text

@@ -13,7 +13,9 @@ from bulkstream.model import UpdateMethod
 if TYPE_CHECKING:
     from bulkstream.api import ApiClient, Execution
 
-executions = typer.Typer(help="Create, look at, change, commit and abort executions.", no_args_is_help=True)
+executions = typer.Typer(
+    help="Create, look at, change, commit and abort executions.", no_args_is_help=True
+)
 
 
 @executions.command()
@@ -24,7 +26,7 @@ def create(
     profile: Profile = None,
 ) -> None:
     """Open an execution."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 
         method = UpdateMethod(mode.upper()) if mode else None
@@ -35,7 +37,7 @@ def create(
 @executions.command()
 def get(stream: StreamId, execution: ExecutionId, as_json: AsJson = False, profile: Profile = None) -> None:
     """Show an execution."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 
         show_execution(call(lambda client: client.executions.get(stream, execution), profile), as_json=as_json)
@@ -50,7 +52,7 @@ def update(
     profile: Profile = None,
 ) -> None:
     """Change an execution (instance dialect)."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 
         changes = {"updateMethod": mode.upper()}
@@ -67,7 +69,7 @@ def delete(
     profile: Profile = None,
 ) -> None:
     """Delete an execution and its parts (instance dialect)."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_done
 
         confirm(f"Delete execution {execution} of stream {stream}?", yes=yes)
@@ -78,7 +80,7 @@ def delete(
 @executions.command(name="list")
 def list_(stream: StreamId, as_json: AsJson = False, profile: Profile = None) -> None:
     """List a stream's executions."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, gathered, show_executions
 
         show_executions(call(lambda client: gathered(client.executions.list(stream)), profile), as_json=as_json)
@@ -87,7 +89,7 @@ def list_(stream: StreamId, as_json: AsJson = False, profile: Profile = None) ->
 @executions.command()
 def commit(stream: StreamId, execution: ExecutionId, as_json: AsJson = False, profile: Profile = None) -> None:
     """Commit an open execution with the parts that it has."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 
         async def found_and_committed(client: "ApiClient") -> "Execution":
@@ -106,7 +108,7 @@ def abort(
     profile: Profile = None,
 ) -> None:
     """Abort an execution, or whichever is open; the dataset stays as it was."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 
         async def found_and_aborted(client: "ApiClient") -> "Execution":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from bulkstream.cli.exits import Exit, code_of
+from bulkstream.cli.failure import Document, failure
 from bulkstream.errors import BulkstreamError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MESSAGE_CHARS = 1000
+INTERRUPTS = asyncio.CancelledError, KeyboardInterrupt
 
 
 def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None = None) -> T:
@@ -86,7 +88,7 @@ def say_error(error: BaseException) -> None:
     """Write an error, and what to do next, to stderr; a traceback only where BULKSTREAM_DEBUG is set."""
     if os.environ.get("BULKSTREAM_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+    if isinstance(error, INTERRUPTS):
         typer.secho("interrupted", err=True, fg="red")
     elif isinstance(error, BulkstreamError):
         typer.secho(f"error: {_cut(str(error))}", err=True, fg="red")
@@ -100,19 +102,40 @@ def say_error(error: BaseException) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn whatever goes wrong inside into text and an exit code."""
+def told(*, as_json: bool = False, document: Document = failure) -> Iterator[None]:
+    """Turn whatever goes wrong inside into text, an exit code and, where JSON was asked for, a document.
+
+    Args:
+        as_json: Print a document, because the command has printed none.
+        document: Makes it.
+    """
     try:
         yield
-    except (typer.Exit, typer.Abort):
+    except (typer.Exit, BrokenPipeError):  # typer ends quietly where nobody reads any more
         raise
-    except (asyncio.CancelledError, KeyboardInterrupt) as error:
+    except typer.Abort:
+        _print_failure("not confirmed", "", document if as_json else None)
+        raise
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:  # noqa: BLE001 - where errors become text
         say_error(error)
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except Exception as error:  # noqa: BLE001 - the one place where any error becomes text
-        say_error(error)
-        raise typer.Exit(code_of(error)) from None
+        hint = error.hint if isinstance(error, BulkstreamError) else ""
+        _print_failure(described(error), hint, document if as_json else None)
+        raise typer.Exit(Exit.INTERRUPTED if isinstance(error, INTERRUPTS) else code_of(error)) from None
+
+
+def described(error: BaseException) -> str:
+    """Say in JSON what went wrong."""
+    return "interrupted" if isinstance(error, INTERRUPTS) else str(error) or repr(error)
+
+
+def _print_failure(text: str, hint: str, document: Document | None) -> None:
+    if document is not None:
+        from bulkstream.cli.output import print_json
+
+        print_json(document(text, hint))
 
 
 def _cut(text: str) -> str:
+    """Put a message, which may be a server's, on one line of bearable length."""
+    text = " ".join(text.split())
     return text if len(text) <= MESSAGE_CHARS else text[: MESSAGE_CHARS - 1] + "…"

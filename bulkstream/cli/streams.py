@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from bulkstream.api import ApiClient
 
-streams = typer.Typer(help="Create, look at, change, delete and search streams.", no_args_is_help=True)
+streams = typer.Typer(
+    help="Create, look at, change, delete and search streams.", no_args_is_help=True
+)
 
 
 class Key(StrEnum):
@@ -28,6 +30,9 @@ class Key(StrEnum):
     DATASET_NAME = "dataSource.name"
     DATASET_OWNER = "dataSource.owner.id"
     TRANSPORT_TYPE = "transport.type"
+
+
+_KEYS = f"What to search by: {', '.join(Key)}."
 
 
 @streams.command()
@@ -42,7 +47,7 @@ def create(
     profile: Profile = None,
 ) -> None:
     """Create a stream and the dataset that it feeds."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_stream
 
         columns = columns_of(column, schema)
@@ -58,7 +63,7 @@ def create(
 @streams.command()
 def get(stream: StreamId, as_json: AsJson = False, profile: Profile = None) -> None:
     """Show a stream."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_stream
 
         show_stream(call(lambda client: client.streams.get(stream), profile), as_json=as_json)
@@ -77,7 +82,7 @@ def update(
     profile: Profile = None,
 ) -> None:
     """Change a stream, as far as the dialect allows it."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_stream
 
         given: dict[str, Any] = {"name": name, "description": description, "mode": mode, "key": key}
@@ -94,7 +99,7 @@ def delete(
     profile: Profile = None,
 ) -> None:
     """Delete a stream; its dataset stays."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, show_done
 
         confirm(f"Delete stream {stream}?", yes=yes)
@@ -105,7 +110,7 @@ def delete(
 @streams.command(name="list")
 def list_(as_json: AsJson = False, profile: Profile = None) -> None:
     """List all streams."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, gathered, show_streams
 
         show_streams(call(lambda client: gathered(client.streams.list()), profile), as_json=as_json)
@@ -113,13 +118,13 @@ def list_(as_json: AsJson = False, profile: Profile = None) -> None:
 
 @streams.command()
 def search(
-    key: Annotated[Key, typer.Argument(metavar="KEY", help="What to search by.", show_default=False)],
+    key: Annotated[Key, typer.Argument(metavar="KEY", help=_KEYS, show_choices=False, show_default=False)],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="What it is; a name may hold *.", show_default=False)],
     as_json: AsJson = False,
     profile: Profile = None,
 ) -> None:
     """Search streams by one property."""
-    with told():
+    with told(as_json=as_json):
         from bulkstream.cli.api import call, gathered, show_streams
 
         show_streams(call(lambda client: gathered(client.streams.search(key, value)), profile), as_json=as_json)

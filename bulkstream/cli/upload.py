@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.cli.exits import Exit, exit_code
 from bulkstream.cli.output import print_dry_run, print_json, print_report
 from bulkstream.cli.progress import reporter_for
-from bulkstream.cli.run import run, say_error
+from bulkstream.cli.run import INTERRUPTS, described, run, say_error
 from bulkstream.client import Client, load
 from bulkstream.errors import SchemaError, UsageError
 from bulkstream.ledger import Ledger
@@ -44,8 +43,8 @@ def upload(
         on_failure = settings.upload.on_failure
         reporter = reporter_for(quiet=quiet, interval_s=settings.upload.progress_interval_s)
         request = request_of(sources, target, settings)
-        run(load_once(request, settings, ledger, reporter), interrupted=lambda: _interrupted(ledger))
-    except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - told below, and its code returned
+        run(load_once(request, settings, ledger, reporter), interrupted=lambda: _interrupted(ledger, on_failure))
+    except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)
     show(report, error, as_json=as_json, quiet=quiet)
@@ -104,7 +103,7 @@ def schema_of(path: Path | None) -> tuple[Column, ...] | None:
 def concluded(ledger: Ledger, error: BaseException | None) -> Report:
     """Return the report, also of a load that failed before it had begun."""
     if error is not None:
-        ledger.error = ledger.error or (str(error) if isinstance(error, Exception) else "interrupted")
+        ledger.error = ledger.error or described(error)
         ledger.outcome = ledger.outcome or Outcome.ABORTED
     return ledger.report()
 
@@ -131,7 +130,10 @@ def _say_open(report: Report) -> None:
     )
 
 
-def _interrupted(ledger: Ledger) -> str:
-    if ledger.execution_id is None:
+def _interrupted(ledger: Ledger, on_failure: OnFailure) -> str:
+    """Say what an interrupt leads to; a commit that was begun is never aborted."""
+    if ledger.execution_id is None or ledger.outcome is Outcome.COMMITTED:
         return "interrupted"
-    return f"interrupted: cleaning up execution {ledger.execution_id} (again to leave at once)"
+    ending = "aborting" if on_failure is OnFailure.ABORT else "keeping"
+    doing = "waiting for the commit of" if ledger.outcome is Outcome.UNKNOWN else ending
+    return f"interrupted: {doing} execution {ledger.execution_id} (again to leave at once)"

@@ -204,7 +204,7 @@ async def test_interrupt_aborts(tmp_path: Path, data: bytes, number: signal.Sign
     assert run.code == 130
     assert list(run.json) == REPORT_KEYS
     assert (run.json["outcome"], run.json["error"]) == ("aborted", "interrupted")
-    assert "interrupted: cleaning up execution 1001" in run.err
+    assert "interrupted: aborting execution 1001 (again to leave at once)" in run.err
     assert "Traceback" not in run.err
 
 
@@ -240,7 +240,7 @@ async def test_interrupt_during_the_commit_waits_for_it(tmp_path: Path, data: by
         async with server.shell.started("upload", "a.csv", "--dataset-name", "A", "--json") as process:
             await gate.arrived.wait()
             process.send_signal(signal.SIGINT)
-            await said(process, "interrupted")
+            await said(process, "interrupted: waiting for the commit of execution 1001")
             gate.release.set()
             run = await ended(process)
 
@@ -284,6 +284,7 @@ async def test_interrupted_load_can_be_kept(tmp_path: Path, data: bytes) -> None
 
         assert await server.states() == ["ACTIVE"]
     assert run.code == 9
+    assert "interrupted: keeping execution 1001" in run.err
     assert "bulkstream executions abort 1 1001" in run.err
 
 

@@ -1,0 +1,145 @@
+"""`--json` prints exactly one document, however a command ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+
+from bulkstream.cli import entry, main
+from bulkstream.cli.failure import failed_load, failure
+from bulkstream.cli.run import told
+from bulkstream.errors import SourceMissing
+from bulkstream.ledger import Ledger
+from tests.support.command_line import Shell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT_KEYS = list(Ledger().report().as_dict())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("upload", "--json"), "Missing argument 'SOURCE'"),
+        (("upload", "a.csv", "--nonsense", "--json"), "No such option: --nonsense"),
+        (("upload", "a.csv", "--stream", "one", "--json"), "Invalid value for '--stream'"),
+        (("upload", "a.csv", "--dataset-name", "A", "--level", "²", "--json"), "upload.level"),
+        (("upload", "missing.csv", "--dry-run", "--json"), "missing.csv"),
+        (("demo", "--rows", "0", "--json"), "Invalid value for '--rows'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_load_that_never_began_has_a_report(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    """Where a load is refused by the parser, its settings or its source, the report has all keys and the error."""
+    run = await Shell(tmp_path).run(*arguments)
+
+    assert run.code == 2
+    assert list(run.json) == REPORT_KEYS
+    assert (run.json["outcome"], run.json["rows"], run.json["execution_id"]) == ("aborted", 0, None)
+    assert message in run.json["error"]
+    assert run.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("streams", "get", "--json"), 2, "Missing argument 'STREAM'"),
+        (("streams", "delete", "1", "--json"), 2, "there is no terminal to ask on"),
+        (("executions", "list", "1", "--json"), 2, "no address is set"),
+        (("nonsense", "--json"), 2, "No such command 'nonsense'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+async def test_command_that_fails_has_a_document(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    """Other commands that fail print an object of the error and its hint."""
+    run = await Shell(tmp_path).run(*arguments)
+
+    assert run.code == code
+    assert list(run.json) == ["error", "hint"]
+    assert message in run.json["error"]
+    assert run.err.startswith("error: ")
+
+
+async def test_refused_arguments_are_told_in_two_lines(tmp_path: Path) -> None:
+    """What the parser refuses reads like every other error."""
+    run = await Shell(tmp_path).run("upload", "a.csv", "--nonsense")
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "error: No such option: --nonsense\nhint: Try `bulkstream upload --help` for help.\n"
+
+
+async def test_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
+    """Who names only the group is shown what is in it; nothing was done, so the code is 2."""
+    run = await Shell(tmp_path).run("streams")
+
+    assert run.code == 2
+    assert "search" in run.out + run.err
+    assert "error" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (SourceMissing("x is missing"), 2, "x is missing"),
+        (ZeroDivisionError(), 1, "ZeroDivisionError()"),
+        (asyncio.CancelledError(), 130, "interrupted"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_error_becomes_a_code_and_one_document(
+    capsysbinary: pytest.CaptureFixture[bytes], error: BaseException, code: int, text: str
+) -> None:
+    """Whatever is raised inside a command, an interrupt included, is told in JSON."""
+    with pytest.raises(typer.Exit) as left, told(as_json=True):
+        raise error
+
+    assert left.value.exit_code == code
+    assert text.encode() in capsysbinary.readouterr().out
+
+
+def test_question_answered_by_no_is_told(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A command that the user called off says so in JSON."""
+    with pytest.raises(typer.Abort), told(as_json=True):
+        raise typer.Abort
+
+    assert b'"not confirmed"' in capsysbinary.readouterr().out
+
+
+def test_reader_that_went_away_ends_the_command_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    """`bulkstream streams list | head` is no error."""
+    with pytest.raises(BrokenPipeError), told():
+        raise BrokenPipeError
+
+    assert capsys.readouterr().err == ""
+
+
+def test_documents_of_failures() -> None:
+    """Loads fail with a report; a hint that is empty is null."""
+    assert failure("x", "") == {"error": "x", "hint": None}
+    assert failure("x", "y") == {"error": "x", "hint": "y"}
+    assert failed_load("x", "y")["error"] == "x"
+
+
+def test_stop_before_the_event_loop_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM while modules are still being imported ends the process as Ctrl-C does."""
+
+    def stopped(arguments: list[str]) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(entry, "enter", stopped)
+    try:
+        with pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert left.value.code == 130
