@@ -20,7 +20,8 @@ app = typer.Typer(
     epilog="Credentials come from BULKSTREAM_URL and BULKSTREAM_TOKEN, or BULKSTREAM_CLIENT_ID and _SECRET.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # rich would take longer to import than all the rest of --help
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 120},
 )
 app.add_typer(streams, name="streams")
 app.add_typer(executions, name="executions")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulkstream.api import ApiClient, Execution
 
 executions = typer.Typer(
-    help="Create, look at, change, commit and abort executions.", no_args_is_help=True
+    help="Create, look at, change, commit and abort executions.", no_args_is_help=True, rich_markup_mode=None
 )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bulkstream.api import ApiClient
 
 streams = typer.Typer(
-    help="Create, look at, change, delete and search streams.", no_args_is_help=True
+    help="Create, look at, change, delete and search streams.", no_args_is_help=True, rich_markup_mode=None
 )
 
 

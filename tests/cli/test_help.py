@@ -47,7 +47,7 @@ BEFORE_CURSOR = "bulkstream up"
 
 
 def help_of(command: str, *, width: int = 200) -> str:
-    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width), "TERM": "dumb"})
+    result = CliRunner().invoke(app, [*command.split(), "--help"], terminal_width=width)
     assert result.exit_code == 0
     return result.stdout
 
