@@ -110,9 +110,12 @@ def demo(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="FILE", help="CSV files of your own.", show_default=False)
     ] = None,
-    rows: Annotated[int, typer.Option(help="Rows of TPC-H lineitem to make.", metavar="N", min=1)] = 600_000,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of TPC-H lineitem to make; default: 600000.", metavar="N", min=1)
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the input and the sandbox's data.")] = False,
 ) -> None:
     """Load into a sandbox of its own, read back and compare.
 
@@ -121,7 +124,7 @@ def demo(
     with told(as_json=as_json, document=failed_load):
         from bulkstream.cli.demo import demo as show
 
-        raise typer.Exit(show(files or [], rows, as_json=as_json, quiet=quiet))
+        raise typer.Exit(show(files or [], rows, as_json=as_json, quiet=quiet, keep=keep))
 
 
 @app.command()

@@ -25,7 +25,12 @@ MESSAGE_CHARS = 1000
 INTERRUPTS = asyncio.CancelledError, KeyboardInterrupt
 
 
-def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None = None) -> T:
+def run(
+    work: Coroutine[Any, Any, T],
+    *,
+    interrupted: Callable[[], str] = lambda: "interrupted",
+    leaving: Callable[[], None] = lambda: None,
+) -> T:
     """Run a coroutine to its end, on uvloop where it is installed.
 
     The first SIGINT, SIGTERM or SIGHUP cancels it, so that it can clean up; a second one ends the process at once.
@@ -33,6 +38,7 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None =
     Args:
         work: What to do.
         interrupted: What to say at the first signal.
+        leaving: What must be cleared away all the same at a second one; may not wait.
 
     Raises:
         asyncio.CancelledError: It was interrupted.
@@ -40,7 +46,7 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: Callable[[], str] | None =
     # All that was imported stays: without this, each full collection walks it again, a third of the loop's time.
     gc.freeze()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_interruptible(work, interrupted or (lambda: "interrupted")))
+        return runner.run(_interruptible(work, interrupted, leaving))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -51,7 +57,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _interruptible(work: Coroutine[Any, Any, T], say: Callable[[], str]) -> T:
+async def _interruptible(work: Coroutine[Any, Any, T], say: Callable[[], str], leaving: Callable[[], None]) -> T:
     task = asyncio.ensure_future(work)
     signals = 0
 
@@ -60,6 +66,7 @@ async def _interruptible(work: Coroutine[Any, Any, T], say: Callable[[], str]) -
         signals += 1
         if signals > 1:
             _say("left at once; an execution may still be open")
+            leaving()
             os._exit(Exit.INTERRUPTED)
         task.cancel()
         _say(say())

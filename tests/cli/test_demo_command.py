@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import orjson
 import pytest
 
 from bulkstream.cli import demo as demo_module
-from bulkstream.cli.demo import Digest, demo
+from bulkstream.cli.demo import demo
+from bulkstream.cli.digest import Digest
 from bulkstream.cli.exits import Exit
 from tests.support.command_line import Shell, ended
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -92,6 +91,48 @@ async def test_interrupted_demo_clears_up(shell: Shell) -> None:
     assert leftovers(shell) == []
 
 
+async def test_second_interrupt_leaves_no_sandbox(shell: Shell) -> None:
+    """Who can't wait gets out at once, and the server and its files are gone all the same."""
+    async with shell.started("demo", "--rows", "400000") as process:
+        assert process.stderr is not None
+        while b"created stream" not in (line := await process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
+        run = await ended(process)
+
+    assert run.code == 130, run.err
+    assert "left at once" in run.err
+    assert leftovers(shell) == []
+
+
+async def test_demo_keeps_what_it_is_told_to(shell: Shell) -> None:
+    """With --keep the data can be looked at afterwards, by the command that is named."""
+    (shell.folder / "a.csv").write_text("id\n1\n", "utf-8")
+
+    run = await shell.run("demo", "a.csv", "--keep")
+
+    assert run.code == 0, run.err
+    kept = re.search(r"`bulkstream (sandbox --data (.*))`", run.err)
+    assert kept, run.err
+    assert leftovers(shell) == [Path(kept[2]).parent.name]
+    async with shell.started(*kept[1].split(), "--port", "0") as process:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        listed = await shell.run("streams", "list", "--json", BULKSTREAM_URL=url, BULKSTREAM_TOKEN="sandbox")
+    assert [each["dataSource"]["name"] for each in listed.json] == ["Demo"]
+
+
+async def test_demo_of_files_makes_no_rows(shell: Shell) -> None:
+    """Rows and files together make no sense."""
+    run = await shell.run("demo", "a.csv", "--rows", "5")
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("error: --rows is for rows that are made")
+
+
 def test_difference_in_what_is_read_back_gives_7(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,11 +144,12 @@ def test_difference_in_what_is_read_back_gives_7(
     monkeypatch.setattr(demo_module, "read_back", tampered)
     (tmp_path / "a.csv").write_text("id\n1\n", "utf-8")
 
-    code = demo([tmp_path / "a.csv"], 1, as_json=True, quiet=True)
+    code = demo([tmp_path / "a.csv"], None, as_json=True, quiet=True)
 
     report = orjson.loads(capsys.readouterr().out)
     assert code is Exit.UNVERIFIED
     assert (report["outcome"], report["verified"]) == ("committed", False)
+    assert "their bytes are not those that were sent" in report["error"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +170,7 @@ def test_load_that_was_not_compared_is_no_success(
     monkeypatch.setattr(demo_module, "read_back", broken)
     (tmp_path / "a.csv").write_text("id\n1\n", "utf-8")
 
-    assert demo([tmp_path / "a.csv"], 1, as_json=True, quiet=True) is code
+    assert demo([tmp_path / "a.csv"], None, as_json=True, quiet=True) is code
     report = orjson.loads(capsys.readouterr().out)
     assert (report["outcome"], report["verified"]) == ("committed", None)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FLAGS = {
     "": "--version --show-completion --install-completion",
-    "demo": "FILE --rows --json --quiet",
+    "demo": "FILE --rows --json --quiet --keep",
     "upload": "SOURCE --stream --dataset-name --mode --key --schema --part-size --concurrency --workers --level"
     " --header --on-failure --dry-run --json --profile --quiet",
     "doctor": "--json --profile",
