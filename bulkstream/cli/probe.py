@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import time
+from contextlib import closing
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from socket import SOCK_STREAM
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from bulkstream.api import ApiClient, SearchKey
+from bulkstream.api.address import checked_url
 from bulkstream.cli.check import Check, State
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.errors import ApiError, AuthError, BulkstreamError
@@ -14,7 +22,7 @@ from bulkstream.errors import ApiError, AuthError, BulkstreamError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from bulkstream.settings import Settings
+    from bulkstream.settings import Connection, Settings
 
 MOST_SKEW_S = 60.0
 """Tokens are dated; a clock that is further off makes them look expired."""
@@ -30,6 +38,8 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
         yield Check("account", State.FAIL, str(error), error.hint, Exit.USAGE)
         return
     yield Check("account", State.OK, f"{settings.connection.url}, {client.dialect} dialect")
+    if timed := await _connected(settings.connection):
+        yield timed
     async with client:
         try:
             yield await _credentials(client)
@@ -38,6 +48,30 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
         except ApiError as error:
             name = "credentials" if isinstance(error, AuthError) else "link"
             yield Check(name, State.FAIL, str(error), error.hint, code_of(error))
+
+
+async def _connected(connection: Connection) -> Check | None:
+    """Time the steps to a connection; None where a proxy makes it, or it fails, which the first request explains."""
+    url = urlsplit(checked_url(connection.url))
+    if url.hostname is None or url.scheme in getproxies():
+        return None
+    times = [time.perf_counter()]
+    try:
+        async with asyncio.timeout(connection.connect_timeout_s):
+            port = url.port or (443 if url.scheme == "https" else 80)
+            found = await asyncio.get_running_loop().getaddrinfo(url.hostname, port, type=SOCK_STREAM)
+            times.append(time.perf_counter())
+            _, writer = await asyncio.open_connection(str(found[0][4][0]), port)
+            times.append(time.perf_counter())
+            with closing(writer):
+                if url.scheme == "https":
+                    trusted = ssl.create_default_context(cafile=connection.ca_bundle)
+                    await writer.start_tls(trusted, server_hostname=url.hostname)
+                    times.append(time.perf_counter())
+    except (OSError, TimeoutError):
+        return None
+    steps = zip(("DNS", "TCP", "TLS"), pairwise(times), strict=False)
+    return Check("connect", State.OK, ", ".join(f"{name} {(end - start) * 1e3:.0f} ms" for name, (start, end) in steps))
 
 
 async def _credentials(client: ApiClient) -> Check:

@@ -49,7 +49,7 @@ def test_good_account_passes_all_checks(tmp_path: Path, dialect: Dialect) -> Non
 
         assert {line for line in server.seen if not line.startswith("GET")} <= {"POST /oauth/token"}
     assert (run.code, run.err) == (0, "")
-    assert list(states(run)) == [*LOCAL, "account", "credentials", "link", "clock"]
+    assert list(states(run)) == [*LOCAL, "account", "connect", "credentials", "link", "clock"]
     assert {check["state"] for check in run.json} == {"ok"}
     assert {check["code"] for check in run.json} == {0}
 
