@@ -22,6 +22,7 @@ executions = typer.Typer(
 def create(
     stream: StreamId,
     mode: Annotated[Mode | None, typer.Option(help="Overrides the stream's own for this execution.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="Key column of an upsert; repeatable.", metavar="COL")] = None,
     as_json: AsJson = False,
     profile: Profile = None,
 ) -> None:
@@ -30,7 +31,9 @@ def create(
         from bulkstream.cli.api import call, show_execution
 
         method = UpdateMethod(mode.upper()) if mode else None
-        execution = call(lambda client: client.executions.create(stream, update_method=method), profile)
+        execution = call(
+            lambda client: client.executions.create(stream, update_method=method, key_columns=tuple(key or ())), profile
+        )
         show_execution(execution, as_json=as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections import deque
@@ -104,4 +105,5 @@ def reporter_for(*, quiet: bool, interval_s: float, stream: TextIO | None = None
     stream = stream or sys.stderr
     if quiet:
         return Silent()
-    return LiveLine(stream) if stream.isatty() else PlainLines(stream, interval_s)
+    rewritable = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return LiveLine(stream) if rewritable else PlainLines(stream, interval_s)

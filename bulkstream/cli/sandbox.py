@@ -34,5 +34,6 @@ def _say(url: str) -> None:
         typer.echo("\nIn another terminal:\n")
         typer.echo(f"  export BULKSTREAM_URL={url}")
         typer.echo("  export BULKSTREAM_TOKEN=sandbox")
+        typer.echo("  export BULKSTREAM_DIALECT=instance")
         typer.echo("  bulkstream upload FILE.csv --dataset-name Trial\n")
         typer.echo("Client id and secret of the public dialect are `sandbox` as well. Ctrl-C stops it.")

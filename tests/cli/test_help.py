@@ -33,7 +33,7 @@ FLAGS = {
     "streams delete": "STREAM --yes --json --profile",
     "streams list": "--json --profile",
     "streams search": "KEY VALUE --json --profile",
-    "executions create": "STREAM --mode --json --profile",
+    "executions create": "STREAM --mode --key --json --profile",
     "executions get": "STREAM EXECUTION --json --profile",
     "executions update": "STREAM EXECUTION --mode --json --profile",
     "executions delete": "STREAM EXECUTION --yes --json --profile",

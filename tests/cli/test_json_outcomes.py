@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from bulkstream.cli import entry, main
+from bulkstream.cli.app import app
 from bulkstream.cli.failure import failed_load, failure
-from bulkstream.cli.run import told
-from bulkstream.errors import SourceMissing
+from bulkstream.cli.run import say_error, told
+from bulkstream.errors import SourceMissing, UsageError
 from bulkstream.ledger import Ledger
 from tests.support.command_line import Shell
 
@@ -143,3 +145,22 @@ def test_stop_before_the_event_loop_ends_with_130(monkeypatch: pytest.MonkeyPatc
         signal.signal(signal.SIGTERM, before)
 
     assert left.value.code == 130
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_can_be_left_out(no_color: str, coloured: bool) -> None:
+    """Errors are red on a terminal, unless NO_COLOR is set."""
+    result = CliRunner().invoke(app, ["streams", "delete", "1"], color=True, env={"NO_COLOR": no_color})
+
+    assert result.exit_code == 2
+    assert ("\x1b[31m" in result.stderr) is coloured
+
+
+def test_server_s_message_is_told_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message of many lines, or a whole page, is folded and cut."""
+    say_error(UsageError("<html>\n  <body>" + 3000 * "x"))
+
+    err = capsys.readouterr().err
+    assert err.startswith("error: <html> <body>xxx")
+    assert err.endswith("x…\n")
+    assert len(err) < 1100

@@ -161,8 +161,16 @@ def test_snapshots_far_apart_still_make_a_rate() -> None:
     assert rates.add(at(100.0, acked=1000)) == (10.0, 0.0)
 
 
-def test_reporter_suits_where_it_writes() -> None:
+def test_reporter_suits_where_it_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal gets the live line, a file plain lines, and quiet nobody anything."""
+    monkeypatch.setenv("TERM", "xterm")
     assert isinstance(reporter_for(quiet=False, interval_s=5.0, stream=Terminal()), LiveLine)
     assert isinstance(reporter_for(quiet=False, interval_s=5.0, stream=io.StringIO()), PlainLines)
     assert isinstance(reporter_for(quiet=True, interval_s=5.0, stream=Terminal()), Silent)
+
+
+def test_terminal_that_rewrites_nothing_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dumb terminal, such as an editor's shell, would show the control characters."""
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert isinstance(reporter_for(quiet=False, interval_s=5.0, stream=Terminal()), PlainLines)
