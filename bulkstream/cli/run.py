@@ -95,7 +95,9 @@ def say_error(error: BaseException) -> None:
     """Write an error, and what to do next, to stderr; a traceback only where BULKSTREAM_DEBUG is set."""
     if os.environ.get("BULKSTREAM_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, INTERRUPTS):
+    if isinstance(error, asyncio.CancelledError):
+        return  # `run` has said so when the signal came
+    if isinstance(error, KeyboardInterrupt):
         typer.secho("interrupted", err=True, fg="red")
     elif isinstance(error, BulkstreamError):
         typer.secho(f"error: {_cut(str(error))}", err=True, fg="red")

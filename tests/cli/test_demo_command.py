@@ -93,7 +93,7 @@ async def test_interrupted_demo_clears_up(shell: Shell) -> None:
 
 async def test_second_interrupt_leaves_no_sandbox(shell: Shell) -> None:
     """Who can't wait gets out at once, and the server and its files are gone all the same."""
-    async with shell.started("demo", "--rows", "400000") as process:
+    async with shell.started("demo", "--rows", "100000") as process:
         assert process.stderr is not None
         while b"created stream" not in (line := await process.stderr.readline()):
             assert line

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,34 @@ from bulkstream.cli.failure import failed_load, failure
 from bulkstream.cli.run import say_error, told
 from bulkstream.errors import SourceMissing, UsageError
 from bulkstream.ledger import Ledger
-from tests.support.command_line import Shell
+from tests.support.command_line import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    Entered = Callable[..., Run]
+
 REPORT_KEYS = list(Ledger().report().as_dict())
+
+
+@pytest.fixture
+def entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., Run]:
+    """Enter the command line in this process, from an empty folder and without an account."""
+    for name in [name for name in os.environ if name.startswith("BULKSTREAM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    def enter(*arguments: str) -> Run:
+        code = entry.enter(arguments)
+        out, err = capsysbinary.readouterr()
+        return Run(code, out.decode(), err.decode())
+
+    return enter
 
 
 @pytest.mark.parametrize(
@@ -36,9 +60,9 @@ REPORT_KEYS = list(Ledger().report().as_dict())
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-async def test_load_that_never_began_has_a_report(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_load_that_never_began_has_a_report(entered: Entered, arguments: tuple[str, ...], message: str) -> None:
     """Where a load is refused by the parser, its settings or its source, the report has all keys and the error."""
-    run = await Shell(tmp_path).run(*arguments)
+    run = entered(*arguments)
 
     assert run.code == 2
     assert list(run.json) == REPORT_KEYS
@@ -57,11 +81,11 @@ async def test_load_that_never_began_has_a_report(tmp_path: Path, arguments: tup
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-async def test_command_that_fails_has_a_document(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+def test_command_that_fails_has_a_document(
+    entered: Entered, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     """Other commands that fail print an object of the error and its hint."""
-    run = await Shell(tmp_path).run(*arguments)
+    run = entered(*arguments)
 
     assert run.code == code
     assert list(run.json) == ["error", "hint"]
@@ -69,17 +93,17 @@ async def test_command_that_fails_has_a_document(
     assert run.err.startswith("error: ")
 
 
-async def test_refused_arguments_are_told_in_two_lines(tmp_path: Path) -> None:
+def test_refused_arguments_are_told_in_two_lines(entered: Entered) -> None:
     """What the parser refuses reads like every other error."""
-    run = await Shell(tmp_path).run("upload", "a.csv", "--nonsense")
+    run = entered("upload", "a.csv", "--nonsense")
 
     assert (run.code, run.out) == (2, "")
     assert run.err == "error: No such option: --nonsense\nhint: Try `bulkstream upload --help` for help.\n"
 
 
-async def test_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
+def test_group_without_a_command_shows_its_help(entered: Entered) -> None:
     """Who names only the group is shown what is in it; nothing was done, so the code is 2."""
-    run = await Shell(tmp_path).run("streams")
+    run = entered("streams")
 
     assert run.code == 2
     assert "search" in run.out + run.err
