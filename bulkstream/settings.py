@@ -208,6 +208,10 @@ def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:
-    lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+    found: dict[str, list[str]] = {}
+    for each in error.errors(include_input=False):
+        # Behind group and field stand names of pydantic's own, for the kinds of value that a field may have.
+        field = ".".join(map(str, each["loc"][:2]))
+        found.setdefault(field, []).append(each["msg"].removeprefix("Value error, ").removeprefix("Input "))
     where = f" ({path})" if path else ""
-    return f"invalid settings{where}: " + "; ".join(lines)
+    return f"invalid settings{where}: " + "; ".join(f"{field} {' or '.join(said)}" for field, said in found.items())

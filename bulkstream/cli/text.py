@@ -89,7 +89,7 @@ def _end(now: Progress, raw_rate: float) -> str:
 
 def report_lines(report: Report) -> list[tuple[str, str]]:
     """Return a finished load as labels and values."""
-    ratio = f", {report.ratio:.2f} times smaller" if report.ratio else ""
+    ratio = f", {report.ratio:.2f} times smaller" if report.ratio and report.ratio > 1 else ""
     lines = [
         ("stream", f"{report.stream_id or '-'}, execution {report.execution_id or '-'}"),
         ("rows", f"{report.rows:,} in {report.parts:,} part{'' if report.parts == 1 else 's'}"),
