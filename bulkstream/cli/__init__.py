@@ -17,8 +17,8 @@ def main() -> None:
     # Until an event loop takes signals over, a stop ends a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        from bulkstream.cli.entry import enter
+        from bulkstream.cli.entry import enter, leave
 
-        sys.exit(enter(sys.argv[1:]))
+        leave(enter(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)

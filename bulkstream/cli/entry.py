@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -31,6 +35,20 @@ def enter(arguments: Sequence[str]) -> int:
         return Exit.FAILED
     except Refusal as refusal:
         return _refused(refusal, as_json="--json" in arguments)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, without waiting for threads whose work nobody wants any more.
+
+    A load that fails abandons its compression, which the interpreter would wait for at its exit: a minute and more
+    for a large part at a high level, after everything was told.
+    """
+    if threading.active_count() > 1:
+        with suppress(OSError):  # nobody may read any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _refused(refusal: Any, *, as_json: bool) -> Exit:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from bulkstream.cli import entry, main
+from bulkstream.cli import entry
 from bulkstream.cli.app import app
 from bulkstream.cli.failure import failed_load, failure
 from bulkstream.cli.run import say_error, told
@@ -151,24 +150,6 @@ def test_documents_of_failures() -> None:
     assert failure("x", "") == {"error": "x", "hint": None}
     assert failure("x", "y") == {"error": "x", "hint": "y"}
     assert failed_load("x", "y")["error"] == "x"
-
-
-def test_stop_before_the_event_loop_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM while modules are still being imported ends the process as Ctrl-C does."""
-
-    def stopped(arguments: list[str]) -> int:
-        signal.raise_signal(signal.SIGTERM)
-        return 0
-
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(entry, "enter", stopped)
-    try:
-        with pytest.raises(SystemExit) as left:
-            main()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-    assert left.value.code == 130
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
