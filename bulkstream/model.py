@@ -48,6 +48,16 @@ class UpdateMethod(StrEnum):
     UPSERT = "UPSERT"
 
 
+class SearchKey(StrEnum):
+    """By what streams can be searched, one at a time (source: developer portal, search for streams)."""
+
+    ACCOUNT_CONFIGURATION = "account.configurations.value"
+    DATASET_ID = "dataSource.id"
+    DATASET_NAME = "dataSource.name"
+    DATASET_OWNER = "dataSource.owner.id"
+    TRANSPORT_TYPE = "transport.type"
+
+
 class HeaderMode(StrEnum):
     """Whether files begin with a header record."""
 

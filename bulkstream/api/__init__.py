@@ -12,6 +12,6 @@ from bulkstream.api.dataset import Dataset
 from bulkstream.api.execution import Execution, ExecutionState
 from bulkstream.api.retry import Clock
 from bulkstream.api.stream import Stream
-from bulkstream.api.streams import SearchKey
+from bulkstream.model import SearchKey
 
 __all__ = ["ApiClient", "Clock", "Dataset", "Execution", "ExecutionState", "SearchKey", "Stream"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +13,12 @@ from bulkstream.api.document import Wire
 from bulkstream.api.pages import PAGE_SIZE, walked
 from bulkstream.api.stream import Stream
 from bulkstream.errors import UsageError
-from bulkstream.model import Column, UpdateMethod
+from bulkstream.model import Column, SearchKey, UpdateMethod
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from bulkstream.api.client import ApiClient
-
-
-class SearchKey(StrEnum):
-    """By what streams can be searched, one at a time (source: developer portal, search for streams)."""
-
-    ACCOUNT_CONFIGURATION = "account.configurations.value"
-    DATASET_ID = "dataSource.id"
-    DATASET_NAME = "dataSource.name"
-    DATASET_OWNER = "dataSource.owner.id"
-    TRANSPORT_TYPE = "transport.type"
 
 
 @dataclass(frozen=True, slots=True)

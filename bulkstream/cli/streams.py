@@ -1,7 +1,6 @@
 """`bulkstream streams …`: the API's calls about streams."""
 
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from bulkstream.cli.options import AsJson, Columns, Mode, Profile, SchemaFile, StreamId
 from bulkstream.cli.run import told
 from bulkstream.errors import UsageError
-from bulkstream.model import Column, ColumnType, Dialect
+from bulkstream.model import Column, ColumnType, Dialect, SearchKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +21,7 @@ streams = typer.Typer(
 )
 
 
-class Key(StrEnum):
-    """What streams can be searched by."""
-
-    ACCOUNT_CONFIGURATION = "account.configurations.value"
-    DATASET_ID = "dataSource.id"
-    DATASET_NAME = "dataSource.name"
-    DATASET_OWNER = "dataSource.owner.id"
-    TRANSPORT_TYPE = "transport.type"
-
-
-_KEYS = f"What to search by: {', '.join(Key)}."
+_KEYS = f"What to search by: {', '.join(SearchKey)}."
 
 
 @streams.command()
@@ -118,7 +107,7 @@ def list_(as_json: AsJson = False, profile: Profile = None) -> None:
 
 @streams.command()
 def search(
-    key: Annotated[Key, typer.Argument(metavar="KEY", help=_KEYS, show_choices=False, show_default=False)],
+    key: Annotated[SearchKey, typer.Argument(metavar="KEY", help=_KEYS, show_choices=False, show_default=False)],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="What it is; a name may hold *.", show_default=False)],
     as_json: AsJson = False,
     profile: Profile = None,
