@@ -112,14 +112,14 @@ def _child_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measured(file: Path, *, pairs: int, part_size: str) -> dict[str, Any]:
-    """Run the pairs and summarize them."""
+def measured(file: Path, *, times: int, pairs: int, part_size: str) -> dict[str, Any]:
+    """Run the pairs and summarize them; the file stands `times` times in the source."""
     data, part_bytes, threads = file.read_bytes(), int(str(parse_size(part_size))), usable_cores()
     codec, uploads = [], []
     with sink() as url:
         for _ in range(pairs):
             codec.append(codec_alone(data, part_bytes, threads))
-            uploads.append(whole_upload([file], url, part_size))
+            uploads.append(whole_upload([file] * times, url, part_size))
     speeds = [each["raw_mb_s"] for each in uploads]
     return {
         "codec_alone_mb_s": round(statistics.median(codec), 1),
@@ -141,12 +141,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, help="a CSV file (default: TPC-H lineitem)")
     parser.add_argument("--scale", type=float, default=1.0, help="TPC-H scale factor")
+    parser.add_argument("--times", type=int, default=1, help="how often the file stands in the source")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--part-size", default="8MiB")
     args = parser.parse_args()
     file = args.file or lineitem(args.scale)
-    result = measured(file, pairs=args.pairs, part_size=args.part_size)
-    setup = {"bytes": file.stat().st_size, "pairs": args.pairs, "part_size": args.part_size}
+    result = measured(file, times=args.times, pairs=args.pairs, part_size=args.part_size)
+    setup = {"bytes": file.stat().st_size * args.times, "pairs": args.pairs, "part_size": args.part_size}
     print(json.dumps({**machine(), **setup, **result}, indent=2))
 
 
