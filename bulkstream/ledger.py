@@ -17,7 +17,7 @@ from bulkstream.model import Limit, Outcome, Report
 from bulkstream.reporter import Progress
 
 if TYPE_CHECKING:
-    from bulkstream.model import Chunk, Receipt
+    from bulkstream.model import Packed, Receipt
 
 
 def new_run_id() -> str:
@@ -31,8 +31,8 @@ class Ledger:
 
     Attributes:
         outcome: None until the load has ended.
-        starved_s: Time in which compression workers waited for the source.
-        busy_s: Time in which they worked.
+        starved_s: Time in which workers read and cut, or waited for it.
+        busy_s: Time in which they compressed.
         blocked_s: Time in which they waited for the uploads.
     """
 
@@ -57,17 +57,17 @@ class Ledger:
     blocked_s: float = 0.0
     receipts: dict[int, Receipt] = field(default_factory=dict)
 
-    def cut(self, chunk: Chunk) -> None:
-        """A chunk was cut."""
+    def packed(self, packed: Packed) -> None:
+        """A part was made."""
         self.cut_parts += 1
-        self.cut_rows += chunk.rows
-        self.cut_bytes += len(chunk.data)
+        self.cut_rows += packed.part.rows
+        self.cut_bytes += packed.part.raw_bytes
+        self.starved_s += packed.cut_s
+        self.busy_s += packed.busy_s
 
-    def compressed(self, *, starved: float, busy: float, blocked: float) -> None:
-        """A worker has handed on a part; it waited and worked for so many seconds."""
-        self.starved_s += starved
-        self.busy_s += busy
-        self.blocked_s += blocked
+    def blocked(self, seconds: float) -> None:
+        """A worker had to wait for so long to hand on what it had made."""
+        self.blocked_s += seconds
 
     def sent(self, count: int) -> None:
         """So many bytes of a part were handed to the network."""
@@ -81,7 +81,7 @@ class Ledger:
         self.acked_sent_bytes += receipt.sent_bytes
 
     def limited_by(self) -> Limit | None:
-        """Name the stage that the compression workers spent most of their time on or waiting for."""
+        """Name what the workers spent most of their time on or waiting for."""
         spent = {Limit.SOURCE: self.starved_s, Limit.COMPRESS: self.busy_s, Limit.UPLOAD: self.blocked_s}
         limit = max(spent, key=spent.__getitem__)
         return limit if spent[limit] > 0 else None

@@ -6,12 +6,9 @@ a load would do and `Report` what it did.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 
 class ColumnType(StrEnum):
@@ -108,15 +105,13 @@ class Chunk:
 
     Attributes:
         number: From 1, without gaps.
-        data: The bytes; a window on a pooled buffer, valid until the chunk is compressed.
+        data: The bytes; a window on the worker's buffer, valid until the next chunk is cut into it.
         rows: Records in `data`.
-        release: Gives the buffer back; called once, by whoever compressed the chunk.
     """
 
     number: int
     data: memoryview
     rows: int
-    release: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +122,24 @@ class Part:
     body: bytes
     raw_bytes: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A part, and what it took to make it.
+
+    Attributes:
+        level: Rung of the gzip ladder.
+        cut_s: Seconds spent on reading and cutting, or waiting for others to have done theirs.
+        busy_s: Seconds spent on compressing.
+        cpu_s: Processor seconds of that.
+    """
+
+    part: Part
+    level: int
+    cut_s: float
+    busy_s: float
+    cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
-"""The load, wired: source -> cut -> compress -> upload -> finalize.
+"""The load, wired: source -> cut and pack -> upload -> finalize.
 
-    Cutter --Chunk--> compress x workers --Part--> upload x concurrency --Receipt--> Ledger --> gate --> commit
+    Cutter --Chunk--> pack x threads --Part--> upload x concurrency --Receipt--> Ledger --> gate --> commit
 
-The streams between the stages hold nothing, so what is in memory is what somebody works on: `workers + 1` raw
-chunks, one finished part per worker and `concurrency` parts in flight. `Tuning.peak_memory_bytes` is that sum.
+The stream between the stages holds nothing, so what is in memory is what somebody works on: per thread a raw chunk
+and a finished part, and `concurrency` parts in flight. `Tuning.peak_memory_bytes` is that sum.
 One task group runs the stages; the first error cancels all others, and the execution is aborted.
 """
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,8 +18,8 @@ import anyio
 from anyio import CapacityLimiter, Event, create_memory_object_stream, create_task_group, to_thread
 
 from bulkstream.errors import BulkstreamError, GateFailed
-from bulkstream.model import Chunk, Part
-from bulkstream.stages import BufferPool, Cutter, codec_for, compress, cut, finalizing, gate, upload
+from bulkstream.model import Part
+from bulkstream.stages import Crew, Cutter, FixedEffort, Packer, finalizing, gate, pack, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -72,30 +72,39 @@ async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter
         if reasons:
             raise GateFailed(reasons)
 
-    with one_error(), closing(cutter):
+    packer = Packer(cutter, FixedEffort(job.tuning.level))
+    with one_error():
         async with (
             _reporting(ledger, reporter),
             finalizing(client, job.terms, check=check, ledger=ledger) as execution,
+            _closing(packer),
         ):
-            await _pump(cutter, _put(job, client, execution, ledger), tuning=job.tuning, ledger=ledger)
+            await _pump(packer, _put(job, client, execution, ledger), tuning=job.tuning, ledger=ledger)
 
 
-async def _pump(cutter: Cutter, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, ledger: Ledger) -> None:
+async def _pump(packer: Packer, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, ledger: Ledger) -> None:
     """Run the stages until every part has its receipt, or one of them fails."""
-    pool = BufferPool(tuning.raw_buffers, cutter.capacity)
-    reading, working, turns = CapacityLimiter(1), CapacityLimiter(tuning.workers), CapacityLimiter(1)
-    first_sent = Event()
-    encode = codec_for(tuning.level)
-    chunks_in, chunks_out = create_memory_object_stream[Chunk](0)
+    turns, first_sent = CapacityLimiter(1), Event()
     parts_in, parts_out = create_memory_object_stream[Part](0)
-    async with create_task_group() as tasks, chunks_in, chunks_out, parts_in, parts_out:
-        tasks.start_soon(partial(cut, cutter, pool=pool, chunks=chunks_in.clone(), ledger=ledger, limiter=reading))
-        for _ in range(tuning.workers):
-            work = partial(compress, encode=encode, limiter=working, first_sent=first_sent, ledger=ledger)
-            tasks.start_soon(work, chunks_out.clone(), parts_in.clone())
-        for _ in range(tuning.concurrency):
-            send = partial(upload, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger)
-            tasks.start_soon(send, parts_out.clone())
+    with Crew(tuning.threads) as crew:
+        async with create_task_group() as tasks, parts_in, parts_out:
+            effort = FixedEffort(tuning.level)
+            for _ in range(tuning.threads):
+                work = partial(pack, effort=effort, crew=crew, first_sent=first_sent, ledger=ledger)
+                tasks.start_soon(work, packer, parts_in.clone())
+            for _ in range(tuning.concurrency):
+                send = partial(upload, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger)
+                tasks.start_soon(send, parts_out.clone())
+
+
+@asynccontextmanager
+async def _closing(packer: Packer) -> AsyncIterator[None]:
+    """Close the source in the end, in a thread, since an abandoned worker may be reading from it."""
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(packer.close)
 
 
 def _put(job: Job, client: ApiClient, execution: Execution, ledger: Ledger) -> Callable[[Part], Awaitable[None]]:

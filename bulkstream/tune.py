@@ -37,18 +37,18 @@ class Tuning:
     level: int
 
     @property
-    def raw_buffers(self) -> int:
-        """Chunks in memory: one per worker, and one that is being cut."""
+    def threads(self) -> int:
+        """Threads that cut and compress: one more than workers, so that none of the cores waits for the event loop."""
         return self.workers + 1
 
     @property
     def peak_memory_bytes(self) -> int:
         """Upper bound of the memory for data, plus a constant for the rest.
 
-        Raw chunks, as above; compressed parts, at most as large as raw ones: those in flight, and one that each
-        worker has finished and not yet handed over. A record longer than a part comes on top.
+        Each thread holds a raw chunk and a finished part that it has not yet handed over, each upload its part;
+        compressed, they are at most as large as raw. A record longer than a part comes on top.
         """
-        return (self.raw_buffers + self.concurrency + self.workers) * self.part_bytes + CONSTANT_BYTES
+        return (2 * self.threads + self.concurrency) * self.part_bytes + CONSTANT_BYTES
 
 
 def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:

@@ -207,7 +207,8 @@ async def test_part_refused_for_good_ends_in_an_abort(tmp_path: Path) -> None:
         execution = await client.executions.get(report.stream_id or 0, report.execution_id or 0)
         assert execution.current_state == "ABORTED"
         assert await rows_of(client, 1, recorder) == b"1,old\n"
-    assert max(recorder.parts) <= 5 + 3
+    behind = recorder.parts[recorder.parts.index(5) + 1 :]
+    assert len(behind) <= 3, "only what was on its way already"
     aborted = recorder.seen.index("PUT /v1/streams/1/executions/1002/abort")
     assert not any("/part/" in line for line in recorder.seen[aborted:])
 

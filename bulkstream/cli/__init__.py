@@ -11,9 +11,12 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process, and exit."""
+    import os
     import signal
     import sys
 
+    # numpy would start a thread per core for linear algebra that nobody does here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Until an event loop takes signals over, a stop ends a command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from bulkstream.cli.allocator import keep_freed_memory
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.cli.failure import Document, failure
 from bulkstream.errors import BulkstreamError
@@ -45,6 +46,7 @@ def run(
     """
     # All that was imported stays: without this, each full collection walks it again, a third of the loop's time.
     gc.freeze()
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_interruptible(work, interrupted, leaving))
 

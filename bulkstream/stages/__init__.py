@@ -1,4 +1,4 @@
-"""The stages of a load, one file each: cut, compress, upload, finalize.
+"""The stages of a load, one file each: cut and pack, upload, finalize.
 
 A *chunk* is raw CSV of whole records, a *part* its gzip, a *receipt* the server's word that it has the part. Stages
 are joined by bounded streams, know nothing of each other and are wired in one place, `bulkstream.pipeline`. A
@@ -7,27 +7,30 @@ stage closes the streams that it was given; the end of its input is the end of i
 
 from __future__ import annotations
 
-from bulkstream.stages.buffers import Buffer, BufferPool
+from bulkstream.stages.buffers import Buffer
 from bulkstream.stages.codec import LADDER, Codec, codec_for
-from bulkstream.stages.compress import compress
-from bulkstream.stages.cut import Cutter, cut
+from bulkstream.stages.crew import Crew
+from bulkstream.stages.cut import Cutter
 from bulkstream.stages.finalize import Terms, finalizing, gate
+from bulkstream.stages.pack import Effort, FixedEffort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
 from bulkstream.stages.upload import upload
 
 __all__ = [
     "LADDER",
     "Buffer",
-    "BufferPool",
     "Codec",
+    "Crew",
     "Cutter",
+    "Effort",
+    "FixedEffort",
+    "Packer",
     "Scan",
     "Scanner",
     "Terms",
     "codec_for",
-    "compress",
-    "cut",
     "finalizing",
     "gate",
+    "pack",
     "upload",
 ]

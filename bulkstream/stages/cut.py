@@ -8,10 +8,7 @@ scanned once and, but for that rest, never copied.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
-
-from anyio import to_thread
 
 from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
 from bulkstream.model import Chunk, Place
@@ -20,12 +17,8 @@ from bulkstream.stages.scan import Scanner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anyio import CapacityLimiter
-    from anyio.abc import ObjectSendStream
-
-    from bulkstream.ledger import Ledger
     from bulkstream.sources import Segment, Source
-    from bulkstream.stages.buffers import Buffer, BufferPool
+    from bulkstream.stages.buffers import Buffer
 
 READ_BYTES = 512 << 10
 """Bytes per read: few system calls, and still in the cache when they are scanned."""
@@ -168,22 +161,3 @@ def _shrunk(segment: Segment) -> SourceChanged:
         f"the file ended {segment.remaining:,} bytes early; it was cut short during the load",
         place=Place(segment.name, segment.offset),
     )
-
-
-async def cut(
-    cutter: Cutter, *, pool: BufferPool, chunks: ObjectSendStream[Chunk], ledger: Ledger, limiter: CapacityLimiter
-) -> None:
-    """Send the source's chunks, each in a buffer of its own, until it ends; then close `chunks`.
-
-    Raises:
-        SourceError: As `Cutter.next` does.
-    """
-    async with chunks:
-        while True:
-            buffer = await pool.acquire()
-            chunk = await to_thread.run_sync(cutter.next, buffer, limiter=limiter)
-            if chunk is None:
-                pool.release(buffer)
-                return
-            ledger.cut(chunk)
-            await chunks.send(Chunk(chunk.number, chunk.data, chunk.rows, partial(pool.release, buffer)))

@@ -19,7 +19,7 @@ from bulkstream.errors import (
     Unauthorized,
 )
 from bulkstream.ledger import Ledger
-from bulkstream.model import Chunk, OnFailure, Outcome, Receipt
+from bulkstream.model import OnFailure, Outcome, Packed, Part, Receipt
 from bulkstream.stages import finalizing, gate
 from bulkstream.stages.finalize import Terms
 from tests.support.scripted_client import ScriptedClient, exchange
@@ -262,7 +262,7 @@ def acknowledged(*numbers: int, cut: int) -> Ledger:
     """Return the ledger of a load of `cut` chunks, 10 bytes and 2 rows each, with some receipts."""
     ledger = Ledger(total_bytes=10 * cut)
     for number in range(1, cut + 1):
-        ledger.cut(Chunk(number, memoryview(b"0123\n5678\n"), 2))
+        ledger.packed(Packed(Part(number, b"gzip!", 10, 2), level=1, cut_s=0, busy_s=0, cpu_s=0))
     for number in numbers:
         ledger.receipt(Receipt(number, 10, 5, 2))
     return ledger

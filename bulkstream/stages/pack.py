@@ -1,0 +1,140 @@
+"""Packing: from a source's bytes to gzipped parts, in worker threads.
+
+One worker takes a part all the way: it reads and cuts a chunk, while no other does, and then compresses it, while
+others cut and compress theirs. So a chunk is compressed by the core that has just scanned it, and between the file
+and the finished part no bytes and no control change hands. Reading, scanning and compressing free the GIL.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from time import perf_counter, thread_time
+from typing import TYPE_CHECKING, Protocol
+
+from bulkstream.model import Packed, Part
+from bulkstream.stages.buffers import Buffer
+from bulkstream.stages.codec import codec_for
+
+if TYPE_CHECKING:
+    from anyio import Event
+    from anyio.abc import ObjectSendStream
+
+    from bulkstream.ledger import Ledger
+    from bulkstream.stages.crew import Crew
+    from bulkstream.stages.cut import Cutter
+
+BATCH_BYTES = 1 << 20
+"""Raw bytes that a worker packs before it reports: the way to the event loop and back costs as much as 50 KB do."""
+
+BATCH_S = 0.02
+"""Seconds after which it reports all the same, so that a slow source's parts are not held back."""
+
+
+class Effort(Protocol):
+    """Chooses the level, and learns from what it led to."""
+
+    @property
+    def level(self) -> int: ...  # noqa: D102 - see the class
+
+    def packed(self, packed: Packed) -> None:
+        """A part was compressed; called on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEffort:
+    """Always the same level."""
+
+    level: int
+
+    def packed(self, packed: Packed) -> None:
+        """Learn nothing."""
+
+
+class Packer:
+    """Turns the source of a cutter into parts; blocking, for several threads at once, each with its own buffer."""
+
+    def __init__(self, cutter: Cutter, effort: Effort) -> None:
+        self._cutter = cutter
+        self._effort = effort
+        self._turn = threading.Lock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Packer({self._cutter!r}, level {self._effort.level})"
+
+    def buffer(self) -> Buffer:
+        """Make a buffer for one worker."""
+        return Buffer(self._cutter.capacity)
+
+    def batch(self, buffer: Buffer) -> list[Packed]:
+        """Pack one part, or several small ones; none at the end of the source.
+
+        Raises:
+            SourceError: As `Cutter.next` does.
+        """
+        began, batch, size = perf_counter(), list[Packed](), 0
+        while size < BATCH_BYTES and perf_counter() - began < BATCH_S and (packed := self.next(buffer)):
+            batch.append(packed)
+            size += packed.part.raw_bytes
+        return batch
+
+    def next(self, buffer: Buffer) -> Packed | None:
+        """Cut and compress the next chunk; None at the end of the source, or when it was closed.
+
+        Raises:
+            SourceError: As `Cutter.next` does.
+        """
+        began = perf_counter()
+        with self._turn:
+            chunk = None if self._closed else self._cutter.next(buffer)
+        if chunk is None:
+            buffer.restore(self._cutter.capacity)
+            return None
+        cut, cpu, level = perf_counter(), thread_time(), self._effort.level
+        body = codec_for(level)(chunk.data)
+        part = Part(chunk.number, body, len(chunk.data), chunk.rows)
+        buffer.restore(self._cutter.capacity)
+        return Packed(part, level, cut_s=cut - began, busy_s=perf_counter() - cut, cpu_s=thread_time() - cpu)
+
+    def close(self) -> None:
+        """Close the source; waits for the chunk that is being cut. Workers that come later find the end."""
+        with self._turn:
+            self._closed = True
+            self._cutter.close()
+
+
+async def pack(
+    packer: Packer,
+    parts: ObjectSendStream[Part],
+    *,
+    effort: Effort,
+    crew: Crew,
+    first_sent: Event,
+    ledger: Ledger,
+) -> None:
+    """Pack parts until the source ends; run one task of this per worker.
+
+    Parts may overtake each other, but part 1 is handed on before any other: the uploader sends it alone, as the
+    probe. Closes its stream.
+
+    Raises:
+        SourceError: The source can't be read or cut.
+    """
+    async with parts:
+        buffer = packer.buffer()
+        # Abandoned when cancelled: 64 MiB at the highest level take long, and an abort must not wait for them.
+        while batch := await crew.run(packer.batch, buffer):
+            for packed in batch:
+                ledger.packed(packed)
+                effort.packed(packed)
+            began = perf_counter()
+            while batch:
+                part = batch.pop(0).part
+                if part.number == 1:
+                    first_sent.set()
+                else:
+                    await first_sent.wait()
+                await parts.send(part)
+                del part
+            ledger.blocked(perf_counter() - began)
