@@ -4,7 +4,7 @@ Loads TPC-H lineitem and generated files (quoted line breaks, CRLF, a byte order
 final newline) into a sandbox process with the real command line, reads the dataset back and compares row count and
 SHA-256 with the source's own bytes behind the header. Exits 1 if any differs.
 
-    python benchmarks/roundtrip.py --scale 1 --part-size 64KiB --part-size 1MiB --part-size 64MiB
+    python -m benchmarks.roundtrip --scale 1 --part-size 64KiB --part-size 1MiB --part-size 64MiB
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from throughput import lineitem, machine
+from benchmarks.inputs import lineitem
+from benchmarks.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
