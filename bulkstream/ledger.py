@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from bulkstream.model import Limit, Outcome, Report
 from bulkstream.reporter import Progress
 
 if TYPE_CHECKING:
+    from bulkstream.decision import Decision
     from bulkstream.model import Packed, Receipt
 
 
@@ -56,6 +57,7 @@ class Ledger:
     busy_s: float = 0.0
     blocked_s: float = 0.0
     receipts: dict[int, Receipt] = field(default_factory=dict)
+    decisions: list[Decision] = field(default_factory=list)
 
     def packed(self, packed: Packed) -> None:
         """A part was made."""
@@ -68,6 +70,10 @@ class Ledger:
     def blocked(self, seconds: float) -> None:
         """A worker had to wait for so long to hand on what it had made."""
         self.blocked_s += seconds
+
+    def decided(self, decision: Decision) -> None:
+        """A tuner has changed a choice."""
+        self.decisions.append(replace(decision, at=decision.at - self.started))
 
     def sent(self, count: int) -> None:
         """So many bytes of a part were handed to the network."""
@@ -120,4 +126,5 @@ class Ledger:
             verified=self.verified,
             peak_rss_mb=round(peak_rss_mb(), 1),
             error=self.error,
+            decisions=tuple(self.decisions),
         )

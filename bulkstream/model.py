@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bulkstream.decision import Decision
 
 
 class ColumnType(StrEnum):
@@ -185,6 +188,7 @@ class Report:
         retries: Requests that were sent again.
         verified: What a comparison with the dataset found; None when there was none.
         error: What went wrong, in one sentence, or None.
+        decisions: What the tuners changed, and when, in seconds from the start; not among the keys of `--json`.
     """
 
     run_id: str
@@ -204,7 +208,10 @@ class Report:
     verified: bool | None
     peak_rss_mb: float
     error: str | None
+    decisions: tuple[Decision, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by `--json`."""
-        return asdict(self)
+        document = asdict(self)
+        del document["decisions"]
+        return document

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import CapacityLimiter, Event, create_memory_object_stream, create_task_group, to_thread
 
+from bulkstream.api.watch import Watch
 from bulkstream.errors import BulkstreamError, GateFailed
 from bulkstream.model import Part
-from bulkstream.stages import Crew, Cutter, FixedEffort, Packer, finalizing, gate, pack, upload
+from bulkstream.pilot import Pilot
+from bulkstream.stages import Crew, Cutter, Packer, finalizing, gate, pack, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -72,28 +74,31 @@ async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter
         if reasons:
             raise GateFailed(reasons)
 
-    packer = Packer(cutter, FixedEffort(job.tuning.level))
+    pilot = Pilot(job.tuning, ledger)
+    packer = Packer(cutter, pilot)
     with one_error():
         async with (
             _reporting(ledger, reporter),
             finalizing(client, job.terms, check=check, ledger=ledger) as execution,
             _closing(packer),
         ):
-            await _pump(packer, _put(job, client, execution, ledger), tuning=job.tuning, ledger=ledger)
+            put = _put(job, client, execution, ledger, pilot)
+            await _pump(packer, put, tuning=job.tuning, pilot=pilot, ledger=ledger)
 
 
-async def _pump(packer: Packer, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, ledger: Ledger) -> None:
+async def _pump(
+    packer: Packer, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, pilot: Pilot, ledger: Ledger
+) -> None:
     """Run the stages until every part has its receipt, or one of them fails."""
     turns, first_sent = CapacityLimiter(1), Event()
     parts_in, parts_out = create_memory_object_stream[Part](0)
     with Crew(tuning.threads) as crew:
         async with create_task_group() as tasks, parts_in, parts_out:
-            effort = FixedEffort(tuning.level)
             for _ in range(tuning.threads):
-                work = partial(pack, effort=effort, crew=crew, first_sent=first_sent, ledger=ledger)
+                work = partial(pack, effort=pilot, crew=crew, first_sent=first_sent, ledger=ledger)
                 tasks.start_soon(work, packer, parts_in.clone())
-            for _ in range(tuning.concurrency):
-                send = partial(upload, put=put, turns=turns, concurrency=tuning.concurrency, ledger=ledger)
+            for _ in range(tuning.most_uploads):
+                send = partial(upload, put=put, turns=turns, concurrency=lambda: pilot.concurrency, ledger=ledger)
                 tasks.start_soon(send, parts_out.clone())
 
 
@@ -107,13 +112,16 @@ async def _closing(packer: Packer) -> AsyncIterator[None]:
             await to_thread.run_sync(packer.close)
 
 
-def _put(job: Job, client: ApiClient, execution: Execution, ledger: Ledger) -> Callable[[Part], Awaitable[None]]:
+def _put(
+    job: Job, client: ApiClient, execution: Execution, ledger: Ledger, pilot: Pilot
+) -> Callable[[Part], Awaitable[None]]:
     """Bind what all parts of a load have in common."""
 
     async def put(part: Part) -> None:
         if job.announce_parts:
             await client.executions.start_part(execution, part.number)
-        await client.executions.upload_part(execution, part.number, part.body, on_sent=ledger.sent)
+        watch = Watch(sent=ledger.sent, attempt=partial(pilot.attempt, len(part.body)))
+        await client.executions.upload_part(execution, part.number, part.body, watch=watch)
 
     return put
 

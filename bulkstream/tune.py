@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 LARGEST_PART = 256 * MIB
 AUTO_CONCURRENCY = 4
+"""Where the search begins."""
+MOST_CONCURRENCY = 32
+IN_FLIGHT_BYTES = 512 * MIB
+"""What parts in flight may take, uncompressed, when nobody has said how many there may be."""
 AUTO_LEVEL = 1
+"""Where the climb begins."""
 CONSTANT_BYTES = 64 * MIB
 """The interpreter, its modules, the read-ahead of the connections."""
 
@@ -27,19 +32,30 @@ class Tuning:
     Attributes:
         part_bytes: Raw bytes per part.
         workers: Compression threads.
-        concurrency: Uploads in flight.
-        level: Rung of the gzip ladder.
+        concurrency: Uploads in flight, to begin with where it adapts.
+        level: Rung of the gzip ladder, to begin with where it adapts.
+        adapts_concurrency: Nobody has chosen the concurrency, so the load finds it.
+        adapts_level: Nobody has chosen the level, so the load finds it.
     """
 
     part_bytes: int
     workers: int
     concurrency: int
     level: int
+    adapts_concurrency: bool = False
+    adapts_level: bool = False
 
     @property
     def threads(self) -> int:
         """Threads that cut and compress: one more than workers, so that none of the cores waits for the event loop."""
         return self.workers + 1
+
+    @property
+    def most_uploads(self) -> int:
+        """Most uploads that may come to be in flight: as chosen, or up to 512 MiB of parts, at least 4, at most 32."""
+        if not self.adapts_concurrency:
+            return self.concurrency
+        return max(AUTO_CONCURRENCY, min(MOST_CONCURRENCY, IN_FLIGHT_BYTES // self.part_bytes))
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -48,7 +64,7 @@ class Tuning:
         Each thread holds a raw chunk and a finished part that it has not yet handed over, each upload its part;
         compressed, they are at most as large as raw. A record longer than a part comes on top.
         """
-        return (2 * self.threads + self.concurrency) * self.part_bytes + CONSTANT_BYTES
+        return (2 * self.threads + self.most_uploads) * self.part_bytes + CONSTANT_BYTES
 
 
 def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
@@ -58,6 +74,8 @@ def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
         workers=cores if settings.workers == "auto" else settings.workers,
         concurrency=AUTO_CONCURRENCY if settings.concurrency == "auto" else settings.concurrency,
         level=AUTO_LEVEL if settings.level == "auto" else settings.level,
+        adapts_concurrency=settings.concurrency == "auto",
+        adapts_level=settings.level == "auto",
     )
 
 

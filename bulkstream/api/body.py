@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp.payload import Payload
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 SLICE_BYTES = 256 << 10
 """How much of a body is handed over at once: the grain of progress, and of the watchdog."""
 
+PACED_BYTES = 16 << 10
+"""The same where the rate is limited, so that bytes flow evenly also at low rates."""
+
 Moved = Callable[[int], None]
+Pace = Callable[[int], Awaitable[None]]
 
 
 class Body(Payload):
@@ -24,11 +28,12 @@ class Body(Payload):
     a request again, with a new body over the same bytes.
     """
 
-    def __init__(self, body: bytes | memoryview, content_type: str, moved: Moved) -> None:
+    def __init__(self, body: bytes | memoryview, content_type: str, moved: Moved, pace: Pace | None = None) -> None:
         super().__init__(body, content_type=content_type)
         self._view = memoryview(body).cast("B")
         self._size = self._view.nbytes
         self._moved = moved
+        self._pace = pace
         self._handed_over = 0
 
     @property
@@ -48,8 +53,11 @@ class Body(Payload):
         """Send it slice by slice, telling how much each time; aiohttp's writer waits where the socket is full."""
         self._consumed = True
         end = self._view.nbytes if content_length is None else min(content_length, self._view.nbytes)
-        for start in range(0, end, SLICE_BYTES):
-            piece = self._view[start : min(start + SLICE_BYTES, end)]
+        step = SLICE_BYTES if self._pace is None else PACED_BYTES
+        for start in range(0, end, step):
+            piece = self._view[start : min(start + step, end)]
+            if self._pace is not None:
+                await self._pace(piece.nbytes)
             # Before the wait: a server may answer the last byte before this task runs again.
             self._handed_over += piece.nbytes
             await writer.write(piece)

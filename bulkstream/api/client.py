@@ -18,6 +18,7 @@ from bulkstream.api.public import Public
 from bulkstream.api.retry import Clock, Retrier
 from bulkstream.api.streams import Streams
 from bulkstream.api.transport import Transport
+from bulkstream.api.watch import UNWATCHED
 from bulkstream.errors import ApiError, Unauthorized
 from bulkstream.model import Dialect
 from bulkstream.reporter import Notice
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from bulkstream.api.dialect import Calls
     from bulkstream.api.document import WireT
+    from bulkstream.api.watch import Watch
     from bulkstream.api.wire import Answer, Request
 
 T = TypeVar("T")
@@ -118,13 +120,18 @@ class ApiClient:
         """Calls about datasets, in the public dialect."""
         return Datasets(self)
 
-    async def send(self, request: Request, *, sent: Callable[[int], None] | None = None) -> Answer:
+    async def send(self, request: Request, *, watch: Watch = UNWATCHED) -> Answer:
         """Send a request, again where that is allowed and may help.
 
         Raises:
             ApiError: The last attempt's.
         """
-        return await self._authorized(request, partial(self._transport.send, request, sent=sent))
+
+        async def attempt(headers: dict[str, str]) -> Answer:
+            with watch.attempt():
+                return await self._transport.send(request, headers, watch=watch)
+
+        return await self._authorized(request, attempt)
 
     async def fetch(self, request: Request) -> Any:
         """Send a request and decode the JSON of its answer.

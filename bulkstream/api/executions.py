@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from bulkstream.api.execution import Execution
 from bulkstream.api.pages import PAGE_SIZE, walked
+from bulkstream.api.watch import UNWATCHED
 from bulkstream.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from bulkstream.api.client import ApiClient
     from bulkstream.api.dialect import Page
+    from bulkstream.api.watch import Watch
     from bulkstream.model import UpdateMethod
 
 
@@ -100,7 +102,7 @@ class Executions:
         body: bytes | memoryview,
         *,
         gzipped: bool = True,
-        on_sent: Callable[[int], None] | None = None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         """Upload a part: whole CSV records without a header.
 
@@ -109,7 +111,7 @@ class Executions:
             number: From 1, in the end without gaps.
             body: Sent as it is, without a copy.
             gzipped: The body is a gzip file.
-            on_sent: Is told how many bytes were handed to the network, repeated ones included.
+            watch: Is told how it goes, and may slow it down.
 
         Raises:
             ApiError: The server refused, or no answer came.
@@ -117,7 +119,7 @@ class Executions:
         request = self.client.calls.upload_part(execution, _number(number), body)
         if gzipped:
             request = replace(request, headers={**request.headers, "Content-Encoding": "gzip"})
-        await self.client.send(request, sent=on_sent)
+        await self.client.send(request, watch=watch)
 
     async def commit(self, execution: Execution | int, execution_id: int | None = None) -> Execution:
         """Commit; the answer's state may still be open, as the server goes on by itself.

@@ -16,12 +16,14 @@ from yarl import URL
 from bulkstream.api.body import Body
 from bulkstream.api.failures import told_apart
 from bulkstream.api.sessions import Sessions, user_agent
+from bulkstream.api.watch import UNWATCHED
 from bulkstream.api.wire import Answer, Request, judged, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from bulkstream.api.body import Moved
+    from bulkstream.api.body import Moved, Pace
+    from bulkstream.api.watch import Watch
     from bulkstream.settings import Connection
 
 JSON_BYTES = 16 << 20
@@ -65,7 +67,7 @@ class Transport:
         """Return a request's address without its query."""
         return f"{self.base}{request.path}"
 
-    async def send(self, request: Request, headers: dict[str, str], *, sent: Moved | None = None) -> Answer:
+    async def send(self, request: Request, headers: dict[str, str], *, watch: Watch = UNWATCHED) -> Answer:
         """Send a request once and read the answer.
 
         Raises:
@@ -75,7 +77,7 @@ class Transport:
         url = self.address(request)
         with told_apart(request.method, url, self._stall_s):
             async with _watched(self._stall_s) as moved:
-                body = _body(request, _both(moved, sent))
+                body = _body(request, _both(moved, watch.sent), watch.pace)
                 async with self._requested(request, body) as response:
                     answer = await self._read(response, moved)
                     cut_short = body is not None and body.cut_short
@@ -157,10 +159,7 @@ async def _watched(stall_s: float) -> AsyncIterator[Moved]:
         yield moved
 
 
-def _both(moved: Moved, sent: Moved | None) -> Moved:
-    if sent is None:
-        return moved
-
+def _both(moved: Moved, sent: Moved) -> Moved:
     def tell(count: int) -> None:
         moved(count)
         sent(count)
@@ -168,10 +167,10 @@ def _both(moved: Moved, sent: Moved | None) -> Moved:
     return tell
 
 
-def _body(request: Request, moved: Moved) -> Body | None:
+def _body(request: Request, moved: Moved, pace: Pace | None) -> Body | None:
     """Return what aiohttp is to send."""
     if request.body is not None:
-        return Body(request.body, "text/csv", moved)
+        return Body(request.body, "text/csv", moved, pace)
     if request.form is not None:
         return Body(urlencode(request.form).encode(), "application/x-www-form-urlencoded", moved)
     if request.json is not None:

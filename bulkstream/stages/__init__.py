@@ -12,7 +12,7 @@ from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.crew import Crew
 from bulkstream.stages.cut import Cutter
 from bulkstream.stages.finalize import Terms, finalizing, gate
-from bulkstream.stages.pack import Effort, FixedEffort, Packer, pack
+from bulkstream.stages.pack import Effort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
 from bulkstream.stages.upload import upload
 
@@ -23,7 +23,6 @@ __all__ = [
     "Crew",
     "Cutter",
     "Effort",
-    "FixedEffort",
     "Packer",
     "Scan",
     "Scanner",

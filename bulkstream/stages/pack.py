@@ -8,7 +8,6 @@ and the finished part no bytes and no control change hands. Reading, scanning an
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,17 +37,10 @@ class Effort(Protocol):
     def level(self) -> int: ...  # noqa: D102 - see the class
 
     def packed(self, packed: Packed) -> None:
-        """A part was compressed; called on the event loop."""
+        """A part was compressed; called on the event loop, as is the next."""
 
-
-@dataclass(frozen=True, slots=True)
-class FixedEffort:
-    """Always the same level."""
-
-    level: int
-
-    def packed(self, packed: Packed) -> None:
-        """Learn nothing."""
+    def blocked(self, seconds: float) -> None:
+        """A worker had to wait for so long to hand on what it had made."""
 
 
 class Packer:
@@ -137,4 +129,6 @@ async def pack(
                     await first_sent.wait()
                 await parts.send(part)
                 del part
-            ledger.blocked(perf_counter() - began)
+            waited = perf_counter() - began
+            ledger.blocked(waited)
+            effort.blocked(waited)

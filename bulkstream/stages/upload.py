@@ -23,13 +23,13 @@ async def upload(
     *,
     put: Callable[[Part], Awaitable[None]],
     turns: CapacityLimiter,
-    concurrency: int,
+    concurrency: Callable[[], int],
     ledger: Ledger,
 ) -> None:
-    """Send parts until there are no more; run `concurrency` tasks of this over one limiter.
+    """Send parts until there are no more; run as many tasks of this as there may be uploads, over one limiter.
 
     The limiter begins with a single turn, so that the first part goes alone and a wrong credential or schema costs
-    one request; its receipt opens the others. A task takes its turn before it takes a part, so that no more parts
+    one request; its receipt opens the others, as many as `concurrency` says at that moment. A task takes its turn before it takes a part, so that no more parts
     than turns are held in memory. Closes its stream.
 
     Raises:
@@ -43,7 +43,8 @@ async def upload(
                 except EndOfStream:
                     return
                 ledger.receipt(await _send(part, put))
-                turns.total_tokens = concurrency
+                del part  # a task that waits for its turn holds nothing
+                turns.total_tokens = concurrency()
 
 
 async def _send(part: Part, put: Callable[[Part], Awaitable[None]]) -> Receipt:

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bulkstream.api import ApiClient, Execution
 from bulkstream.api.body import SLICE_BYTES
+from bulkstream.api.watch import Watch
 from bulkstream.errors import (
     ApiDisconnected,
     ApiTimeout,
@@ -48,7 +49,7 @@ async def test_a_part_arrives_whole(served: Served, kind: Callable[[bytes], Any]
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
     sent: list[int] = []
     async with served(take) as client:
-        await client.executions.upload_part(EXECUTION, 3, kind(body), gzipped=False, on_sent=sent.append)
+        await client.executions.upload_part(EXECUTION, 3, kind(body), gzipped=False, watch=Watch(sent=sent.append))
 
     assert seen["body"] == body
     assert seen["headers"]["Content-Length"] == str(size)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bulkstream.api import Execution
+from bulkstream.api.watch import Watch
 from bulkstream.errors import Exchange
 
 Step = Exception | Callable[[], Awaitable[None]] | str | None
@@ -61,6 +62,6 @@ class ScriptedClient:
     async def _get(self, *_: int) -> Execution:
         return await self._play("get", "ACTIVE")
 
-    async def _upload_part(self, _: Execution, number: int, body: bytes, *, on_sent: Callable[[int], None]) -> None:
+    async def _upload_part(self, _: Execution, number: int, body: bytes, *, watch: Watch) -> None:
         await self._play(f"part {number}", "ACTIVE")
-        on_sent(len(body))
+        watch.sent(len(body))
