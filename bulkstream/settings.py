@@ -137,9 +137,14 @@ def config_path(environ: Mapping[str, str]) -> Path | None:
         if not Path(named).is_file():
             raise UsageError(f"BULKSTREAM_CONFIG names {named}, which is no file")
         return Path(named)
-    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
-    default = Path(home) / "bulkstream" / "config.toml"
+    default = users_config_path(environ)
     return default if default.is_file() else None
+
+
+def users_config_path(environ: Mapping[str, str]) -> Path:
+    """Where the user's own settings file belongs, whether it exists or not."""
+    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
+    return Path(home) / "bulkstream" / "config.toml"
 
 
 def load_settings(

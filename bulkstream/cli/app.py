@@ -34,6 +34,14 @@ class OnOff(StrEnum):
     OFF = "off"
 
 
+class BenchTarget(StrEnum):
+    """What a bench uploads to, as it is typed."""
+
+    NULL = "null"
+    SANDBOX = "sandbox"
+    PROFILE = "profile"
+
+
 Sources = Annotated[
     list[str], typer.Argument(metavar="SOURCE", help="CSV files or quoted patterns, in order.", show_default=False)
 ]
@@ -125,6 +133,57 @@ def demo(
         from bulkstream.cli.demo import demo as show
 
         raise typer.Exit(show(files or [], rows, as_json=as_json, quiet=quiet, keep=keep))
+
+
+@app.command()
+def bench(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="CSV files of your own; without, rows are made.", show_default=False),
+    ] = None,
+    target: Annotated[BenchTarget, typer.Option(help="Where to upload to.")] = BenchTarget.NULL,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the findings to this .png or .svg.", metavar="FILE", dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+    save_profile: Annotated[
+        str | None, typer.Option(help="Save the recommended values in this profile.", metavar="NAME")
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Times that each speed is measured.", metavar="N", min=1)] = 3,
+    size: Annotated[
+        str | None, typer.Option(help="Data per load; 128MiB, or 16MiB into a profile's account.", metavar="SIZE")
+    ] = None,
+    part_size: Annotated[
+        list[str] | None, typer.Option(help="Part size to try; repeatable.", metavar="SIZE", show_default=False)
+    ] = None,
+    concurrency: Annotated[
+        list[int] | None,
+        typer.Option(help="Uploads in flight to try; repeatable.", metavar="N", min=1, max=256, show_default=False),
+    ] = None,
+    profile: Profile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how fast loads go here, what limits them, and which settings are best.
+
+    Commits nothing: every execution is aborted.
+    """
+    with told(as_json=as_json):
+        from bulkstream.bench import Target
+        from bulkstream.cli.bench import Wanted
+        from bulkstream.cli.bench import bench as show
+
+        wanted = Wanted(
+            files=files or (),
+            target=Target(target),
+            size=size,
+            part_sizes=part_size or (),
+            concurrencies=concurrency or (),
+            repeats=repeats,
+            plot=plot,
+            save_profile=save_profile,
+            profile=profile,
+        )
+        show(wanted, as_json=as_json, quiet=quiet)
 
 
 @app.command()

@@ -25,6 +25,7 @@ FLAGS = {
     "demo": "FILE --rows --json --quiet --keep",
     "upload": "SOURCE --stream --dataset-name --mode --key --schema --part-size --concurrency --workers --level"
     " --header --on-failure --dry-run --json --profile --quiet",
+    "bench": "FILE --target --plot --json --save-profile --repeats --size --part-size --concurrency --profile --quiet",
     "doctor": "--json --profile",
     "sandbox": "--host --port --data --port-file",
     "streams create": "--name --column --schema --mode --key --description --json --profile",
