@@ -1,4 +1,4 @@
-"""Run the comparisons, write their results, and make the documentation of them: `python -m benchmarks`."""
+"""Run the comparisons one after another and write their results: `python -m benchmarks`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ def measured(name: str, plan: Plan) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, measure, and write docs/performance.md if these are figures to quote."""
+    """Parse the command line and measure."""
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", choices=COMPARISONS, default=COMPARISONS, metavar="NAME")
-    parser.add_argument("--no-docs", action="store_true", help="leave docs/performance.md as it is")
     args = parser.parse_args()
     plan = planned(args)
     worked = [measured(name, plan) for name in args.only]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import ssl
 from pathlib import Path
 from typing import cast
 
@@ -82,9 +83,9 @@ class Drain(asyncio.Protocol):
         return rest
 
 
-async def serve(port_file: Path, *, host: str, delay_s: float) -> None:
+async def serve(port_file: Path, *, host: str, delay_s: float, tls: ssl.SSLContext | None) -> None:
     """Listen on a free port until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(lambda: Drain(delay_s), host, 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Drain(delay_s), host, 0, ssl=tls)
     port_file.write_text(str(server.sockets[0].getsockname()[1]), "ascii")  # noqa: ASYNC240 - once, at the start
     async with server:
         await server.serve_forever()
@@ -98,8 +99,12 @@ def main() -> None:
     parser.add_argument("port_file", type=Path)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--delay-ms", type=float, default=0)
+    parser.add_argument("--tls", type=Path, nargs=2, metavar=("CERTIFICATE", "KEY"))
     args = parser.parse_args()
-    uvloop.run(serve(args.port_file, host=args.host, delay_s=args.delay_ms / 1e3))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if args.tls else None
+    if tls:
+        tls.load_cert_chain(*args.tls)
+    uvloop.run(serve(args.port_file, host=args.host, delay_s=args.delay_ms / 1e3, tls=tls))
 
 
 if __name__ == "__main__":

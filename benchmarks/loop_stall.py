@@ -1,79 +1,60 @@
-"""Does a load at full speed disturb the event loop it runs on? Delay of a ticking coroutine, and peak memory.
+"""Does a load at full speed disturb the event loop that it runs on?
 
-Uploads a file as a library call, several times over as one source, to a sink in a process of its own, while a
-coroutine asks to be woken every millisecond and notes by how much it is late.
+Each round measures, in fresh processes, how late a coroutine wakes: on an idle machine, beside the codec in another
+process (what the system's scheduling alone does when all cores are busy), and beside a load on the same loop.
 
-    python benchmarks/loop_stall.py --times 3 --part-size 8MiB
+    python -m benchmarks.loop_stall --quick
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
-import os
-import statistics
-import time
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvloop
-from throughput import lineitem, machine, sink
+from benchmarks.figures import rounded, spread
+from benchmarks.plan import MB, alone, told
+from benchmarks.server import best_server
+from benchmarks.ticking import BOUNDS_MS
+from benchmarks.timing import python, timed
 
-from bulkstream import Client, Report
+if TYPE_CHECKING:
+    from benchmarks.plan import Plan
 
-TICK_S = 0.001
-
-
-async def ticking(late_ms: list[float]) -> None:
-    """Note, forever, by how many milliseconds each wake-up is late."""
-    while True:
-        asked = time.perf_counter()
-        await asyncio.sleep(TICK_S)
-        late_ms.append((time.perf_counter() - asked - TICK_S) * 1e3)
+NAME = "loop_stall"
+FULL_BYTES = 2000 * MB
+PART_SIZE = "8MiB"
+BESIDE = ("nothing", "codec", "upload")
+BOUND_MS = 10.0
+"""A load never blocks the loop for longer."""
 
 
-async def loaded(files: list[Path], part_size: str) -> tuple[Report, list[float]]:
-    """Upload while ticking."""
-    late_ms: list[float] = []
-    ticker = asyncio.create_task(ticking(late_ms))
-    async with Client.from_env() as client:
-        report = await client.upload(files, stream=1, part_size=part_size)
-    ticker.cancel()
-    with suppress(asyncio.CancelledError):
-        await ticker
-    return report, late_ms
-
-
-def summary(report: Report, late_ms: list[float]) -> dict[str, Any]:
-    """Reduce the delays to what matters."""
-    ordered = sorted(late_ms)
+def measure(plan: Plan) -> dict[str, Any]:
+    """Run the rounds."""
+    file, runs = plan.file(FULL_BYTES), {name: list[dict[str, Any]]() for name in BESIDE}
+    with best_server() as server:
+        for number in range(plan.rounds):
+            told(f"  round {number + 1} of {plan.rounds}")
+            for name in BESIDE:
+                command = python("-m", "benchmarks.ticking", str(file), "--beside", name, "--part-size", PART_SIZE)
+                runs[name].append(json.loads(timed(command, server.environ).printed))
     return {
-        "raw_bytes": report.raw_bytes,
-        "raw_mb_s": report.raw_mb_s,
-        "peak_rss_mb": report.peak_rss_mb,
-        "ticks": len(ordered),
-        "late_ms_median": round(statistics.median(ordered), 2),
-        "late_ms_p99": round(ordered[int(len(ordered) * 0.99)], 2),
-        "late_ms_max": round(ordered[-1], 2),
+        "raw_bytes": file.stat().st_size,
+        "part_size": PART_SIZE,
+        "bound_ms": BOUND_MS,
+        "histogram_bounds_ms": BOUNDS_MS,
+        "peak_rss_mb": rounded(max(run["report"]["peak_rss_mb"] for run in runs["upload"])),
+        "beside": {name: summary(each) for name, each in runs.items()},
     }
 
 
-def main() -> None:
-    """Parse the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--file", type=Path, help="a CSV file (default: TPC-H lineitem, scale 1)")
-    parser.add_argument("--times", type=int, default=3, help="how often the file stands in the source")
-    parser.add_argument("--part-size", default="8MiB")
-    args = parser.parse_args()
-    file = args.file or lineitem(1.0)
-    with sink() as url:
-        os.environ.update(BULKSTREAM_URL=url, BULKSTREAM_DIALECT="public")
-        os.environ.update(BULKSTREAM_CLIENT_ID="sink", BULKSTREAM_CLIENT_SECRET="sink")  # noqa: S106 - a sink's
-        report, late_ms = uvloop.run(loaded([file] * args.times, args.part_size))
-    print(json.dumps({**machine(), "part_size": args.part_size, **summary(report, late_ms)}, indent=2))
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Reduce the rounds of one setting: spreads of the percentiles, and one histogram of all ticks."""
+    return {
+        "ticks": sum(run["ticks"] for run in runs),
+        **{key: spread([run[key] for run in runs]) for key in ("p50_ms", "p99_ms", "max_ms")},
+        "histogram": [sum(counts) for counts in zip(*(run["histogram"] for run in runs), strict=True)],
+    }
 
 
 if __name__ == "__main__":
-    main()
+    alone(NAME, measure, __doc__)

@@ -25,6 +25,9 @@ ANSWERS = (
 )
 """Where what is answered, in nginx's order; None takes a part."""
 
+LOG = "access_log {folder}/parts.log part;"
+"""A line per part: when it was answered, the seconds since its first byte, and its bytes with the head."""
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -46,6 +49,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 1024; }}
 http {{
+  log_format part '$msec $request_time $request_length';
   access_log off;
   default_type application/json;
   client_max_body_size 0;
@@ -68,7 +72,8 @@ http {{
 def _place(folder: Path, match: str, answer: str | None) -> str:
     if answer is None:
         pattern = match.removeprefix("~ ") + r"\d*(?<digit>\d)$"
-        return f'    location ~ "{pattern}" {{ alias {folder}/parts/$digit; dav_methods PUT; dav_access user:rw; }}'
+        does = f"alias {folder}/parts/$digit; dav_methods PUT; {LOG.format(folder=folder)}"
+        return f'    location ~ "{pattern}" {{ {does} }}'
     head, _, expression = match.rpartition(" ")
     return f"    location {head} \"{expression}\" {{ return 200 '{JSON[answer].decode()}'; }}"
 

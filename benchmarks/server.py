@@ -42,12 +42,14 @@ class Server:
         url: Its address.
         environ: The variables that lead `bulkstream` to it, and away from the user's own settings.
         authority: The certificate to trust, PEM, None without TLS.
+        folder: Its files in shared memory; nginx logs each part to `parts.log` there.
     """
 
     kind: Kind
     url: str
     environ: dict[str, str]
-    authority: Path | None = None
+    authority: Path | None
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +106,20 @@ def nginx(place: Place = HERE, *, tls: bool = False) -> Iterator[Server]:
 
 
 @contextmanager
-def drain(place: Place = HERE) -> Iterator[Server]:
+def drain(place: Place = HERE, *, tls: bool = False) -> Iterator[Server]:
     """Run the drain on a free port.
 
     Raises:
         TimeoutError: It did not start.
     """
     with _folder() as folder:
-        port_file = folder / "port"
-        options = ["--host", place.host, "--delay-ms", str(place.delay_ms)]
+        port_file, options = folder / "port", ["--host", place.host, "--delay-ms", str(place.delay_ms)]
+        certificate = self_signed(folder, place.host) if tls else None
+        if certificate:
+            options += ["--tls", str(certificate.certificate), str(certificate.key)]
         with _running([*place.entry, *python("-m", "benchmarks.drain", str(port_file), *options)]):
-            port = _port(port_file)
-            yield _server(Kind.DRAIN, folder, f"http://{place.host}:{port}", None)
+            url = f"{'https' if tls else 'http'}://{place.host}:{_port(port_file)}"
+            yield _server(Kind.DRAIN, folder, url, certificate)
 
 
 def self_signed(folder: Path, host: str) -> Certificate:
@@ -161,7 +165,7 @@ def _server(kind: Kind, folder: Path, url: str, certificate: Certificate | None)
         "BULKSTREAM_CONFIG": str(settings),
         "BULKSTREAM_STATE_DIR": str(folder / "state"),
     }
-    return Server(kind, url, environ, authority)
+    return Server(kind, url, environ, authority, folder)
 
 
 @contextmanager
