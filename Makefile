@@ -19,7 +19,7 @@ types: $(VENV)/.ready-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.ready-dev
-	$(BIN)/python benchmarks/throughput.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # The stamps are written last, so that a half-made environment is made again.
 $(VENV)/.ready-dev: requirements/dev.lock pyproject.toml
