@@ -6,18 +6,21 @@ wrong. What is compared is therefore not the round-trip time but what it says ab
 bytes/s (`bulkstream.flight`); that is steady when the link is the limit, and grows with the number of uploads when
 latency or a cap per connection is.
 
-1. A window is a full turn of uploads that began under the present limit, longer (to four turns) while its rate is
-   in doubt. Windows in which uploads were not in flight up to the limit most of the time decide nothing: more
-   connections would idle as well.
-2. Growth is a trial: a quarter more, at least one. It is kept, and followed by the next, if it raised the rate by
-   5 %, a fifth of what a latency-bound link would give; else the limit steps back.
+1. A window is half a turn of uploads that began under the present limit, up to four times that while its rate is
+   in doubt. An upload counts only if the limit was reached while it ran: where connections idle, more would too.
+2. Growth is a trial of half as many again. It is kept, and followed by the next, if it raised the rate by 8 %, about
+   a sixth of what a latency-bound link would give; twice as many are tried next if it gave nearly all of that. If
+   not, the limit steps back. A trial that raised the rate without being reached stays until it can be judged.
 3. When more does not help, fewer are tried, down to two: a smaller limit is kept while the rate stays within 3 %
-   of the best. Then the search rests for four windows, and twice as many after each round without a change.
-4. Back-pressure (429, 503, a timeout) takes a tenth off, at least one, once per turn: requests that began before
-   the cut don't count again. Back-pressure during a trial ends the trial instead.
+   of the best; one that was found to be needed is not put to this test again. Then the search rests for four windows,
+   twice as many after each round without a change, up to 32.
+4. Back-pressure (429, 503, a timeout) takes a tenth off, at least one. Requests that began before the cut, or
+   beyond the new limit, don't count again. Back-pressure during a trial of more only ends the trial.
 5. A rate 2.5 standard deviations below its moving mean (weight 0.4 for the newest; the deviation is taken as 5 %
    at least) also takes a tenth off; such a change in either direction ends the rest, as the link is another one.
-6. What was measured before a silence of ten round trips, at least 30 s, is forgotten.
+6. While the search goes up, three times the rate is told as the link's, so that compression keeps ahead of it: at a
+   level chosen for the present rate, the cores would hide that a larger limit helps.
+7. What was measured before a silence of ten round trips, at least 30 s, is forgotten.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ ALPHA = 0.4
 SHORT_REST, LONG_REST = 4, 32
 """Windows between two searches."""
 HEADROOM = 3.0
+"""Multiple of the rate that is told as the link's while the limit grows."""
 SILENCE_S = 30.0
+"""Least silence after which statistics are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,10 @@ class _Usual:
     def deviates(self, rate: float, doubt: float) -> int:
         """Tell -1, 0 or 1: below, within or above what is usual."""
         margin = 2.5 * max(self.variance**0.5, doubt * self.mean, 0.05 * self.mean)
-        return (rate > self.mean + margin) - (rate < self.mean - margin)
+        return int(rate > self.mean + margin) - int(rate < self.mean - margin)
 
     def add(self, rate: float) -> None:
+        """Let a rate become part of what is usual."""
         delta = rate - self.mean
         self.mean += ALPHA * delta
         self.variance = (1 - ALPHA) * (self.variance + ALPHA * delta**2)
@@ -75,7 +81,7 @@ class AdaptiveConcurrency:
     Attributes:
         limit: Uploads to keep in flight.
         capacity: What all uploads together moved when they were last the limit of the load; None before that. While
-            the limit grows with success, twice that, so that the cores keep ahead of the search.
+            the limit grows with success, three times that, so that the cores keep ahead of the search.
     """
 
     def __init__(self, *, start: int = 4, lowest: int = 1, highest: int = 64) -> None:
@@ -188,7 +194,8 @@ class AdaptiveConcurrency:
         """Judge a limit that was raised."""
         gain = window.rate / trial.rate
         if not window.full and gain >= SOME:
-            return self._wait(now, window)
+            self._wait(now, window)
+            return None
         if window.full and gain >= (GAIN if trial.before >= FEWEST else FILLS):
             return self._grow(now, trial, window, told)
         less = self._less(trial.before)

@@ -91,7 +91,15 @@ class AdaptiveLevel:
     def __repr__(self) -> str:
         return f"AdaptiveLevel({self.level}, link={self._link / 1e6:.1f} MB/s, {self._parts} parts)"
 
-    def compressed(self, now: float, *, level: int, raw_bytes: int, sent_bytes: int, seconds: float) -> None:
+    def compressed(
+        self,
+        now: float,  # noqa: ARG002 - every note to a tuner carries its time
+        *,
+        level: int,
+        raw_bytes: int,
+        sent_bytes: int,
+        seconds: float,
+    ) -> None:
         """A worker made a part in so many seconds of work."""
         if not raw_bytes or not sent_bytes or seconds <= 0:
             return
@@ -100,7 +108,7 @@ class AdaptiveLevel:
         self._measured[level] = Rung(_blend(past.mb_s, told.mb_s), _blend(past.ratio, told.ratio))
         self._parts += level == self.level
 
-    def sent(self, now: float, *, sent_bytes: int, seconds: float) -> None:
+    def sent(self, now: float, *, sent_bytes: int, seconds: float) -> None:  # noqa: ARG002 - as above
         """The server has a part; its one upload took so many seconds."""
         if seconds > 0:
             rate = sent_bytes / seconds

@@ -108,7 +108,11 @@ class Window:
 
     def closes(self, now: float, turn: int) -> bool:
         """Whether a turn of uploads has ended and the rate is certain enough, or no more patience is due."""
-        return now >= self.since + SHORTEST_S and self.count >= turn and (self.doubt <= CERTAIN or self.count >= PATIENCE * turn)
+        return (
+            now >= self.since + SHORTEST_S
+            and self.count >= turn
+            and (self.doubt <= CERTAIN or self.count >= PATIENCE * turn)
+        )
 
     def add(self, landing: Landing, *, full: bool) -> None:
         """Count a finished upload; `full` when as many were in flight beside it as may be."""
