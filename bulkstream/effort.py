@@ -82,7 +82,7 @@ class AdaptiveLevel:
         self._prior = prior
         self._measured: dict[int, Rung] = {}
         self._between = parts_between or max(2 * workers, 4)
-        self._link = self._single = inf
+        self._link, self._single = inf, 0.0
         self._age = 0
         self._changed = self._judged = 0.0
         self._parts = 0
@@ -112,7 +112,7 @@ class AdaptiveLevel:
         """The server has a part; its one upload took so many seconds."""
         if seconds > 0:
             rate = sent_bytes / seconds
-            self._single = rate if self._single == inf else _blend(self._single, rate)
+            self._single = rate if not self._single else _blend(self._single, rate)
 
     def window(
         self, now: float, *, blocked: float, busy: float, starved: float, link: Capacity | None
