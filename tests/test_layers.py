@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 ROOT = Path(bulkstream.__file__).parent
 
 LAYERS = (
-    {"errors", "model", "settings", "reporter", "memory", "ledger"},  # words
+    {"errors", "model", "settings", "reporter", "memory", "decision", "ledger"},  # words
     {"sources", "api"},  # edges
     {"stages"},
-    {"tune"},
+    {"flight"},
+    {"tune", "concurrency", "effort", "rate"},
+    {"pilot"},
     {"pipeline"},
     {"prepare"},
     {"client"},  # the library's face

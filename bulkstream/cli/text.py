@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from bulkstream.model import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkstream.decision import Decision
     from bulkstream.model import Report
     from bulkstream.reporter import Progress
 
@@ -15,6 +18,8 @@ _USUAL = {
     "bar": _BAR, "share": 4, "done": 17, "rows": 12, "parts": 9, "raw": 9, "sent": 13, "ratio": 10, "end": 11,
 }  # fmt: skip
 """Characters that each fact usually needs at most; with them, facts don't come and go as their numbers change."""
+_SHOWN = 12
+"""Changes of the tuners that a report shows."""
 _STYLES = {Outcome.COMMITTED: "green", Outcome.ABORTED: "red", Outcome.KEPT: "yellow", Outcome.UNKNOWN: "magenta"}
 
 
@@ -98,10 +103,19 @@ def report_lines(report: Report) -> list[tuple[str, str]]:
         ("limited by", f"{report.limited_by or '-'}; {report.retries} retr{'y' if report.retries == 1 else 'ies'}"),
         ("memory", f"{report.peak_rss_mb:,.0f} MB at most"),
         ("run", report.run_id),
+        *_timeline(report.decisions),
     ]
     if report.verified is not None:
         lines.insert(1, ("verified", "yes, what was read back is equal" if report.verified else "NO, it differs"))
     return lines
+
+
+def _timeline(decisions: Sequence[Decision]) -> list[tuple[str, str]]:
+    """Return what the tuners changed, a line each; of many, the first and the last."""
+    lines = [f"{duration(each.at):>6}  {each}" for each in decisions]
+    if len(lines) > _SHOWN:
+        lines[_SHOWN // 2 : -(_SHOWN // 2)] = [f"{'…':>6}  {len(lines) - _SHOWN:,} more"]
+    return [("tuned" if n == 0 else "", line) for n, line in enumerate(lines)]
 
 
 def outcome_style(outcome: Outcome) -> str:
