@@ -45,6 +45,7 @@ class UploadOptions(TypedDict, total=False):
     concurrency: int | Literal["auto"]
     workers: int | Literal["auto"]
     level: int | Literal["auto"]
+    limit_rate: str
     header: HeaderMode | str
     on_failure: OnFailure | str
     reporter: Reporter

@@ -7,15 +7,18 @@ user has made stays as it is, and is still measured, because the other one depen
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from bulkstream.concurrency import AdaptiveConcurrency
 from bulkstream.effort import AdaptiveLevel
 from bulkstream.errors import ApiTimeout, NotReady, Throttled
+from bulkstream.rate import RateSchedule, TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import time
 
     from bulkstream.decision import Decision
     from bulkstream.ledger import Ledger
@@ -26,13 +29,28 @@ BACKPRESSURE = (Throttled, NotReady, ApiTimeout)
 """What a server with too much to do answers, 429 and 503, or doesn't."""
 
 
+def local_time() -> time:
+    """Return the local time of the day."""
+    return datetime.now().time()  # noqa: DTZ005 - a schedule is written in the user's hours
+
+
 class Pilot:
     """The knobs of one load, and the hands on them. Lives on the event loop, but for `level`, which workers read."""
 
-    def __init__(self, tuning: Tuning, ledger: Ledger, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        tuning: Tuning,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = perf_counter,
+        time_of_day: Callable[[], time] = local_time,
+    ) -> None:
+        self._time_of_day = time_of_day
         self._ledger = ledger
         self._clock = clock
         self._fixed_level = None if tuning.adapts_level else tuning.level
+        self._schedule = RateSchedule.parse(tuning.limit_rate)
+        self._bucket = TokenBucket()
         self._effort = AdaptiveLevel(workers=tuning.workers, start=tuning.level)
         lowest = 1 if tuning.adapts_concurrency else tuning.concurrency
         self._uploads = AdaptiveConcurrency(start=tuning.concurrency, lowest=lowest, highest=tuning.most_uploads)
@@ -83,6 +101,15 @@ class Pilot:
             if sent:
                 self._effort.sent(now, sent_bytes=sent, seconds=now - began)
             self._keep(self._uploads.finished(now, seconds=now - began, sent_bytes=sent, backpressure=pressed))
+
+    @property
+    def limited(self) -> bool:
+        """Whether the rate is limited at any hour."""
+        return self._schedule != RateSchedule()
+
+    def pace(self, count: int) -> float:
+        """Return the seconds to wait before so many bytes are sent, all uploads of the load together."""
+        return self._bucket.take(self._clock(), count, self._schedule.at(self._time_of_day()))
 
     def _spent(self, *, busy: float = 0.0, starved: float = 0.0, blocked: float = 0.0) -> None:
         if self._fixed_level is None:

@@ -120,7 +120,8 @@ def _put(
     async def put(part: Part) -> None:
         if job.announce_parts:
             await client.executions.start_part(execution, part.number)
-        watch = Watch(sent=ledger.sent, attempt=partial(pilot.attempt, len(part.body)))
+        pace = pilot.pace if pilot.limited else None
+        watch = Watch(sent=ledger.sent, attempt=partial(pilot.attempt, len(part.body)), pace=pace)
         await client.executions.upload_part(execution, part.number, part.body, watch=watch)
 
     return put

@@ -13,10 +13,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from bulkstream.errors import UsageError
 from bulkstream.model import Dialect, HeaderMode, OnFailure
+from bulkstream.rate import RateSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,15 @@ def parse_size(value: object) -> object:
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Auto = Literal["auto"]
+
+
+def _checked_rate(text: str) -> str:
+    """Return the text of a rate or a schedule if it is one."""
+    RateSchedule.parse(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_checked_rate)]
 
 
 class _Group(BaseModel):
@@ -92,12 +102,19 @@ class Upload(_Group):
         description="parts to aim at; larger sources get larger parts, up to 256MiB, unless part_size is set",
     )
     max_record_size: Size = Field(256 * MIB, ge=KIB, le=2 * GIB, description="bytes; a longer record is an error")
-    concurrency: Annotated[int, Field(ge=1, le=256)] | Auto = Field("auto", description="uploads in flight; auto: 4")
+    concurrency: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
+        "auto", description="uploads in flight; auto: 4 at first, then what fills the link"
+    )
     workers: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
         "auto", description="compression threads; auto: one per usable core"
     )
     level: Annotated[int, Field(ge=0, le=12)] | Auto = Field(
-        "auto", description="gzip effort: 0-3 isal, 4-12 libdeflate; auto: 1"
+        "auto",
+        description="gzip effort: 0-3 isal, 4-12 libdeflate; auto: 1 at first, higher while the link is the limit",
+    )
+    limit_rate: Rate = Field(
+        "unlimited",
+        description="compressed bytes per second, e.g. 50MB/s, or by hours: 08:00-18:00=10MB/s, else=unlimited",
     )
     header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
     on_failure: OnFailure = Field(OnFailure.ABORT, description="what to do with the open execution: abort, keep")

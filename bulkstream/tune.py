@@ -36,6 +36,7 @@ class Tuning:
         level: Rung of the gzip ladder, to begin with where it adapts.
         adapts_concurrency: Nobody has chosen the concurrency, so the load finds it.
         adapts_level: Nobody has chosen the level, so the load finds it.
+        limit_rate: Bytes per second that may be sent, as `bulkstream.rate` reads it.
     """
 
     part_bytes: int
@@ -44,6 +45,7 @@ class Tuning:
     level: int
     adapts_concurrency: bool = False
     adapts_level: bool = False
+    limit_rate: str = "unlimited"
 
     @property
     def threads(self) -> int:
@@ -76,6 +78,7 @@ def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
         level=AUTO_LEVEL if settings.level == "auto" else settings.level,
         adapts_concurrency=settings.concurrency == "auto",
         adapts_level=settings.level == "auto",
+        limit_rate=settings.limit_rate,
     )
 
 

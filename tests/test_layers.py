@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 ROOT = Path(bulkstream.__file__).parent
 
 LAYERS = (
-    {"errors", "model", "settings", "reporter", "memory", "decision", "ledger"},  # words
+    {"errors", "model", "settings", "reporter", "memory", "decision", "rate", "ledger"},  # words
     {"sources", "api"},  # edges
     {"stages"},
     {"flight"},
-    {"tune", "concurrency", "effort", "rate"},
+    {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline"},
     {"prepare"},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp.payload import Payload
@@ -16,8 +17,11 @@ SLICE_BYTES = 256 << 10
 PACED_BYTES = 16 << 10
 """The same where the rate is limited, so that bytes flow evenly also at low rates."""
 
+LONGEST_WAIT_S = 0.5
+"""Seconds between two signs of life while a limited rate makes a body wait."""
+
 Moved = Callable[[int], None]
-Pace = Callable[[int], Awaitable[None]]
+Pace = Callable[[int], float]
 
 
 class Body(Payload):
@@ -49,6 +53,14 @@ class Body(Payload):
         """Send all of it."""
         await self.write_with_length(writer, None)
 
+    async def _wait(self, count: int) -> None:
+        """Wait as long as the pace asks for, and tell the watchdog that this is no stall."""
+        left = 0.0 if self._pace is None else self._pace(count)
+        while left > 0:
+            await asyncio.sleep(min(left, LONGEST_WAIT_S))
+            left -= LONGEST_WAIT_S
+            self._moved(0)
+
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send it slice by slice, telling how much each time; aiohttp's writer waits where the socket is full."""
         self._consumed = True
@@ -56,8 +68,7 @@ class Body(Payload):
         step = SLICE_BYTES if self._pace is None else PACED_BYTES
         for start in range(0, end, step):
             piece = self._view[start : min(start + step, end)]
-            if self._pace is not None:
-                await self._pace(piece.nbytes)
+            await self._wait(piece.nbytes)
             # Before the wait: a server may answer the last byte before this task runs again.
             self._handed_over += piece.nbytes
             await writer.write(piece)

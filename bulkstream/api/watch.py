@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 
 def ignore(_: int) -> None:
@@ -21,12 +21,12 @@ class Watch:
     Attributes:
         sent: Is told how many bytes were handed to the network, repeated ones included.
         attempt: Is entered around each attempt, without the waits between them.
-        pace: Is awaited before so many bytes are handed over; None for full speed.
+        pace: Says how many seconds to wait before so many bytes are handed over; None for full speed.
     """
 
     sent: Callable[[int], None] = ignore
     attempt: Callable[[], AbstractContextManager[None]] = nullcontext
-    pace: Callable[[int], Awaitable[None]] | None = None
+    pace: Callable[[int], float] | None = None
 
 
 UNWATCHED = Watch()

@@ -83,6 +83,9 @@ def upload(
     concurrency: Annotated[str | None, typer.Option(help="Uploads in flight.", metavar="auto|N")] = None,
     workers: Annotated[str | None, typer.Option(help="Compression threads.", metavar="auto|N")] = None,
     level: Annotated[str | None, typer.Option(help="Gzip effort, 0 fastest.", metavar="auto|0..12")] = None,
+    limit_rate: Annotated[
+        str | None, typer.Option(help="Most bytes sent per second, e.g. 50MB/s.", metavar="RATE")
+    ] = None,
     header: Annotated[HeaderMode | None, typer.Option(help="Whether files begin with a header.")] = None,
     on_failure: Annotated[OnFailure | None, typer.Option(help="What becomes of a failed execution.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks no server.")] = False,
@@ -104,6 +107,7 @@ def upload(
             "concurrency": _number(concurrency),
             "workers": _number(workers),
             "level": _number(level),
+            "limit_rate": limit_rate,
             "header": header,
             "on_failure": on_failure,
         }

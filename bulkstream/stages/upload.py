@@ -29,8 +29,8 @@ async def upload(
     """Send parts until there are no more; run as many tasks of this as there may be uploads, over one limiter.
 
     The limiter begins with a single turn, so that the first part goes alone and a wrong credential or schema costs
-    one request; its receipt opens the others, as many as `concurrency` says at that moment. A task takes its turn before it takes a part, so that no more parts
-    than turns are held in memory. Closes its stream.
+    one request; its receipt opens the others, as many as `concurrency` says at that moment. A task takes its turn
+    before it takes a part, so that no more parts than turns are held in memory. Closes its stream.
 
     Raises:
         PartFailed: The server refused a part, or its retries ran out.

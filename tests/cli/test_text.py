@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkstream.cli.text import amount, duration, outcome_style, progress_line, report_lines, size
+from bulkstream.decision import Decision
 from bulkstream.ledger import Ledger
 from bulkstream.model import Outcome
 from bulkstream.reporter import Progress
@@ -201,3 +202,15 @@ def test_report_says_what_a_comparison_found(verified: bool, text: str) -> None:
 def test_each_outcome_has_a_colour_of_its_own() -> None:
     """A glance tells the outcomes apart."""
     assert len({outcome_style(outcome) for outcome in Outcome}) == len(Outcome)
+
+
+def test_report_shows_what_was_tuned_and_shortens_a_long_story() -> None:
+    """Each change has its time and reason; of many, the first and the last are shown."""
+    ledger = Ledger(started=0.0)
+    for n in range(20):
+        ledger.decided(Decision(float(n), "level", n, n + 1, f"reason {n}"))
+    lines = report_lines(ledger.report())[-13:]
+
+    assert lines[0] == ("tuned", "  0:00  level 0 -> 1: reason 0")
+    assert lines[6] == ("", "     …  8 more")
+    assert lines[-1] == ("", "  0:19  level 19 -> 20: reason 19")

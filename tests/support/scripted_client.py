@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkstream.api import Execution
-from bulkstream.api.watch import Watch
 from bulkstream.errors import Exchange
+
+if TYPE_CHECKING:
+    from bulkstream.api.watch import Watch
 
 Step = Exception | Callable[[], Awaitable[None]] | str | None
 
