@@ -34,7 +34,7 @@ SLICE_BYTES = 256 << 20
 QUICK_SLICE_BYTES = 16 << 20
 PARTS = "/v1/streams/1/executions/1/part/"
 HEADERS = "-H 'Content-Type: text/csv' -H 'Content-Encoding: gzip'"
-BOUNDS = {"bulkstream to pydomo": 10, "bulkstream to script": 1.0, "bulkstream to pigz": 1.0}
+BOUNDS = {"bulkstream to pydomo": 25, "bulkstream to script": 2.0, "bulkstream to pigz": 3.0}
 
 
 def measure(plan: Plan) -> dict[str, Any]:
