@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types bench lock clean
+.PHONY: demo test lint types bench performance-docs lock clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/bulkstream demo
@@ -20,6 +20,11 @@ types: $(VENV)/.ready-dev
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.report
+
+# The page of the measurements and its pictures, from benchmarks/results and benchmarks/performance.md.in.
+performance-docs: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.report
 
 # The stamps are written last, so that a half-made environment is made again.
 $(VENV)/.ready-dev: requirements/dev.lock pyproject.toml
