@@ -4,6 +4,8 @@
 `{{plot:ratios}}` for a picture. What was not measured, or was skipped, is said in its place.
 
     python -m benchmarks.report
+
+Pictures need matplotlib; without it, the page is written all the same.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.plan import RESULTS
+from benchmarks import plots
+from benchmarks.plan import RESULTS, told
 from benchmarks.tables import DASH, TABLES, row, size, table
 from benchmarks.timing import ROOT
 
@@ -48,7 +51,7 @@ def page(template: str, found: Mapping[str, Document]) -> str:
 
     def filled(match: re.Match[str]) -> str:
         if match["kind"] == "plot":
-            return ""
+            return plots.link(match["name"], found)
         return machine(found) if match["name"] == "machine" else section(match["name"], found)
 
     return re.sub(r"\n{3,}", "\n\n", PLACEHOLDER.sub(filled, template))
@@ -114,17 +117,26 @@ def machine(found: Mapping[str, Document]) -> str:
     return "\n".join(table(("", ""), rows))
 
 
+def pictures(found: Mapping[str, Document], folder: Path) -> list[Path]:
+    """Draw the pictures, or say that it takes matplotlib."""
+    if plots.drawable():
+        return plots.drawn(found, folder)
+    told("No pictures: they need matplotlib (pip install 'bulkstream[plot]').")
+    return []
+
+
 def main() -> None:
     """Parse the command line, read, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the results")
-    parser.add_argument("--docs", type=Path, default=DOCS, help=f"takes {PAGE}")
+    parser.add_argument("--docs", type=Path, default=DOCS, help=f"takes {PAGE} and {plots.FOLDER}/")
     args = parser.parse_args()
     found = documents(args.results)
     path = args.docs / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(TEMPLATE.read_text("utf-8"), found), "utf-8")
-    print(path)
+    for made in (path, *pictures(found, args.docs / plots.FOLDER)):
+        print(made)
 
 
 if __name__ == "__main__":

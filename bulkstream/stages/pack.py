@@ -117,18 +117,24 @@ async def pack(
         buffer = packer.buffer()
         # Abandoned when cancelled: 64 MiB at the highest level take long, and an abort must not wait for them.
         while batch := await crew.run(packer.batch, buffer):
-            for packed in batch:
-                ledger.packed(packed)
-                effort.packed(packed)
+            _tell(batch, effort, ledger)
             began = perf_counter()
             while batch:
-                part = batch.pop(0).part
-                if part.number == 1:
-                    first_sent.set()
-                else:
-                    await first_sent.wait()
-                await parts.send(part)
-                del part
+                await _hand_on(batch.pop(0).part, parts, first_sent)
             waited = perf_counter() - began
             ledger.blocked(waited)
             effort.blocked(waited)
+
+
+def _tell(batch: list[Packed], effort: Effort, ledger: Ledger) -> None:
+    for packed in batch:
+        ledger.packed(packed)
+        effort.packed(packed)
+
+
+async def _hand_on(part: Part, parts: ObjectSendStream[Part], first_sent: Event) -> None:
+    """Wait until an upload takes the part, and keep no hold on it."""
+    if part.number > 1:
+        await first_sent.wait()
+    await parts.send(part)
+    first_sent.set()
