@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import plots, report
 from benchmarks.figures import spread
 from benchmarks.plan import RESULTS
 
@@ -60,10 +61,10 @@ def links() -> dict[str, Any]:
 
 def scaling() -> dict[str, Any]:
     """Return a result of `scaling`."""
-    size = {"raw_bytes": 10**7, "parts": 3, "seconds": spread([1.5]), "peak_rss_mb": spread([80])}
+    size = {"parts": 3, "seconds": spread([1.5]), "peak_rss_mb": spread([80])}
     count = {key: spread([2.0]) for key in ("small_s", "large_s", "ms_per_part")}
     return {
-        "sizes": [size],
+        "sizes": [{**size, "raw_bytes": 10**7}, {**size, "raw_bytes": 10**8}],
         "exponent_from_bytes": 10**8,
         "time_exponent": 1.01,
         "memory_exponent": 0.02,
@@ -117,6 +118,7 @@ def test_unmet_bound_is_said_plainly() -> None:
         ("links", links(), "| 100 Mbit/s: share in use while sending | 0.95 | 0.95 to 0.95 | at least 0.9 | met |"),
         ("links", links(), "| 100 Mbit/s: `auto` to level 2 | 0.9 | 0.9 to 0.9 | at least 0.95 | **not met** |"),
         ("links", links(), "| 100 Mbit/s | `auto`, answers 100 ms late | 45 | 40 to 50 | 0.85 | 3.2 |"),
+        ("scaling", scaling(), "| 10 MB | 3 | 1.5 | 1.5 to 1.5 | 80 | 80 to 80 |"),
         ("scaling", scaling(), "| time | 1.01 | at most 1.05 | met |"),
         ("scaling", scaling(), "| 1 | 2 | 2 | 2 | 2 to 2 | — | — |"),
         ("scaling", scaling(), "| 1,000 | 2 | 2 | 2 | 2 to 2 | at most 1 | **not met** |"),
@@ -161,6 +163,48 @@ def test_results_are_read_by_name(tmp_path: Path) -> None:
 
     assert report.documents(tmp_path) == {"tls": {"name": "tls"}}
     assert report.documents(tmp_path / "none") == {}
+
+
+def test_pictures_are_linked_where_there_is_something_to_draw() -> None:
+    """A comparison that is missing or was skipped has neither a picture nor a link."""
+    found = {"tls": document("tls", against_codec({"8MiB": [0.8]})), "links": document("links", {"skipped": "no root"})}
+
+    made = report.page("one\n\n{{plot:ratios}}\n\n{{plot:links}}\n\n{{plot:scaling}}\n\ntwo\n", found)
+
+    assert re.fullmatch(r"one\n\n!\[Bars.*\]\(plots/ratios\.svg\)\n\ntwo\n", made)
+
+
+def test_pictures_are_drawn_the_same_each_time(tmp_path: Path) -> None:
+    """A picture changes only with its data; its axes say what they measure."""
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    results = {"tls": against_codec({"8MiB": [0.8, 0.9]}), "links": links(), "scaling": scaling()}
+    found = {name: document(name, result) for name, result in results.items()}
+
+    once, again = (plots.drawn(found, tmp_path / folder) for folder in ("once", "again"))
+
+    assert [path.name for path in once] == ["ratios.svg", "links.svg", "scaling.svg"]
+    assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+    texts = [path.read_text("utf-8") for path in once]
+    for text, label in zip(texts, ("ratio to the codec", "raw MB/s", "peak memory, MB"), strict=True):
+        assert label in text
+        assert "<dc:date>" not in text
+
+
+def test_missing_matplotlib_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page doesn't need it."""
+    monkeypatch.setattr(plots, "drawable", lambda: False)
+
+    assert report.pictures({"links": document("links", links())}, tmp_path / "plots") == []
+    assert "bulkstream[plot]" in capsys.readouterr().err
+
+
+def test_committed_page_links_pictures_that_are_there() -> None:
+    """A picture is committed with its page."""
+    linked = re.findall(r"\]\((plots/[^)]+)\)", (report.DOCS / report.PAGE).read_text("utf-8"))
+
+    assert [path for path in linked if not (report.DOCS / path).is_file()] == []
 
 
 def test_committed_page_is_what_the_results_make() -> None:
