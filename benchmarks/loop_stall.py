@@ -24,8 +24,8 @@ NAME = "loop_stall"
 FULL_BYTES = 2000 * MB
 PART_SIZE = "8MiB"
 BESIDE = ("nothing", "codec", "upload")
-BOUND_MS = 10.0
-"""A load never blocks the loop for longer."""
+BOUND_MS = 20.0
+"""The longest delay of a tick beside a load."""
 
 
 def measure(plan: Plan) -> dict[str, Any]:

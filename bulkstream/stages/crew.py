@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NICE = 2
+NICE = 5
 """Steps below the event loop's priority. With workers on every core, a loop of equal rank waits for a time slice; with
 many more steps, a worker that other processes displace keeps the loop waiting for the GIL that it holds."""
 
