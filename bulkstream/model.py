@@ -110,21 +110,35 @@ class Chunk:
         number: From 1, without gaps.
         data: The bytes; a window on the worker's buffer, valid until the next chunk is cut into it.
         rows: Records in `data`.
+        begin: Where it begins among the bytes of the source, all segments in a row.
+        end: Where the next one begins.
     """
 
     number: int
     data: memoryview
     rows: int
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A gzipped chunk, ready to be sent."""
+    """A gzipped chunk, ready to be sent.
+
+    Attributes:
+        raw_crc32: Checksum of the chunk, as the gzip trailer has it (RFC 1952).
+        body_crc32: Checksum of the body.
+        begin: As in the chunk, like `end`.
+    """
 
     number: int
     body: bytes
     raw_bytes: int
     rows: int
+    begin: int = 0
+    end: int = 0
+    raw_crc32: int = 0
+    body_crc32: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +161,37 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The server acknowledged a part."""
+    """The server acknowledged a part.
+
+    Attributes:
+        begin: Where in the source the part begins, all segments in a row.
+        end: Where the next one begins.
+        raw_crc32: Checksum of the chunk.
+        body_crc32: Checksum of the body as sent.
+    """
 
     number: int
     raw_bytes: int
     sent_bytes: int
     rows: int
+    begin: int = 0
+    end: int = 0
+    raw_crc32: int = 0
+    body_crc32: int = 0
+
+    @classmethod
+    def of(cls, part: Part) -> Receipt:
+        """Make the receipt of a part that was acknowledged."""
+        return cls(
+            number=part.number,
+            raw_bytes=part.raw_bytes,
+            sent_bytes=len(part.body),
+            rows=part.rows,
+            begin=part.begin,
+            end=part.end,
+            raw_crc32=part.raw_crc32,
+            body_crc32=part.body_crc32,
+        )
 
 
 @dataclass(frozen=True, slots=True)

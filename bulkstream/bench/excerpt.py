@@ -34,6 +34,10 @@ class _Head:
         self.remaining -= size
         return size
 
+    def skip(self, count: int) -> None:
+        self._segment.skip(count)
+        self.remaining -= count
+
     def close(self) -> None:
         self._segment.close()
 

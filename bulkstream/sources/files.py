@@ -69,6 +69,13 @@ class FileSegment:
         self.remaining -= size
         return size
 
+    def skip(self, count: int) -> None:
+        """Move on; a file that is not open yet will be opened there."""
+        self.offset += count
+        self.remaining -= count
+        if self._handle is not None:
+            self._handle.seek(self.offset)
+
     def close(self) -> None:
         """Close the file if it is open."""
         if self._handle is not None:

@@ -32,6 +32,9 @@ class Segment(Protocol):
             SourceUnreadable: The system refused.
         """
 
+    def skip(self, count: int) -> None:
+        """Go on behind the next `count` bytes, at most `remaining`, without reading them."""
+
     def close(self) -> None:
         """Close what was opened for reading; harmless if nothing was."""
 

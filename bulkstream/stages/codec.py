@@ -47,6 +47,15 @@ def codec_for(level: int) -> Callable[[memoryview], bytes]:
     return lambda data: encode(data, rung.level)
 
 
+def crc32(data: bytes) -> int:
+    """Return the CRC-32 of RFC 1952; isal's takes a tenth of zlib's time, and both free the GIL."""
+    try:
+        from isal import isal_zlib  # noqa: PLC0415 - optional at run time
+    except ImportError:
+        return zlib.crc32(data)
+    return int(isal_zlib.crc32(data))
+
+
 def _isal() -> Encode:
     try:
         from isal import igzip_lib  # noqa: PLC0415 - optional at run time

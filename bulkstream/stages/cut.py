@@ -3,6 +3,10 @@
 The cutter fills a buffer from the source, scanning what it reads while it is still in the cache, and ends the chunk
 behind the last whole record. The rest, a part of one record, opens the next buffer. So every byte is read once,
 scanned once and, but for that rest, never copied.
+
+A cut depends on nothing but the source, the part size and the longest record allowed, and a chunk begins where the
+one before it ends. So a load that was interrupted is cut as it was before, and what the server has already can be
+passed over without reading it.
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ from bulkstream.model import Chunk, Place
 from bulkstream.stages.scan import Scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from bulkstream.model import Receipt
     from bulkstream.sources import Segment, Source
     from bulkstream.stages.buffers import Buffer
 
@@ -46,11 +51,21 @@ class Cutter:
     """Cuts one source into chunks, numbered from 1. Blocking: call `next` in a thread, one call at a time.
 
     Attributes:
-        read_bytes: Bytes taken from the source so far.
+        read_bytes: Bytes taken from the source so far, those that were passed over included.
         added_bytes: Line feeds put between files whose last record had none.
     """
 
-    def __init__(self, source: Source, *, part_bytes: int, max_record_bytes: int) -> None:
+    def __init__(
+        self, source: Source, *, part_bytes: int, max_record_bytes: int, done: Mapping[int, Receipt] | None = None
+    ) -> None:
+        """Begin at the start of the source.
+
+        Args:
+            source: What to cut.
+            part_bytes: Bytes of a chunk.
+            max_record_bytes: Bytes of the longest record allowed.
+            done: Receipts by number, of an earlier cut of the same source; their chunks are passed over.
+        """
         self.part_bytes = part_bytes
         self.max_record_bytes = max_record_bytes
         self.read_bytes = 0
@@ -61,6 +76,7 @@ class Cutter:
         self._scanner = Scanner()
         self._rest = b""
         self._number = 0
+        self._done = done or {}
 
     def __repr__(self) -> str:
         return f"Cutter(chunk {self._number}, {self.read_bytes} bytes read, in {self._segment!r})"
@@ -70,6 +86,11 @@ class Cutter:
         """Bytes that a buffer needs: a part, and a line feed between two files."""
         return self.part_bytes + 1
 
+    @property
+    def first(self) -> int:
+        """Number of the first chunk that is not passed over, if there is one."""
+        return next(number for number in range(1, len(self._done) + 2) if number not in self._done)
+
     def next(self, buffer: Buffer) -> Chunk | None:
         """Fill the buffer and return its whole records, or None at the end of the source.
 
@@ -78,12 +99,39 @@ class Cutter:
             UnclosedQuote: A file ends inside a quoted field.
             SourceError: Reading failed, or a file is shorter than it was.
         """
+        while (done := self._done.get(self._number + 1)) is not None:
+            self._pass_over(done)
+        begin = self._position
         fill = _Fill(buffer)
         buffer.view[: len(self._rest)] = self._rest
         fill.filled, self._rest = len(self._rest), b""
         while (segment := self._current()) is not None and (room := self._room(fill, segment)):
             self._read(fill, segment, room)
-        return self._chunk(fill)
+        return self._chunk(fill, begin)
+
+    @property
+    def _position(self) -> int:
+        """Where the next chunk begins, all segments in a row."""
+        return self.read_bytes - len(self._rest)
+
+    def _pass_over(self, done: Receipt) -> None:
+        """Go on behind a chunk without reading it.
+
+        Raises:
+            SourceChanged: The chunk does not begin where this cut has come to.
+        """
+        if done.begin != self._position or done.end < self.read_bytes:
+            raise SourceChanged(f"part {done.number} does not begin where the cut has come to: {self._position:,}")
+        left = done.end - self.read_bytes
+        while left and (segment := self._current()) is not None:
+            step = min(left, segment.remaining)
+            segment.skip(step)
+            left -= step
+            if segment.remaining == 0:
+                self.close()
+        self.added_bytes += done.raw_bytes - (done.end - done.begin)
+        self.read_bytes, self._rest, self._scanner.quoted = done.end, b"", False
+        self._number = done.number
 
     def close(self) -> None:
         """Close the file that is being read, if any. To be called once, whatever happened."""
@@ -133,7 +181,7 @@ class Cutter:
             self.added_bytes += 1
         self.close()
 
-    def _chunk(self, fill: _Fill) -> Chunk | None:
+    def _chunk(self, fill: _Fill, begin: int) -> Chunk | None:
         """Cut behind the last whole record; at the end of everything, take what is left as well."""
         if self._current() is None and fill.filled > fill.end:
             fill.end, fill.rows = fill.filled, fill.rows + 1
@@ -141,7 +189,7 @@ class Cutter:
             return None
         self._rest = bytes(fill.buffer.view[fill.end : fill.filled])
         self._number += 1
-        return Chunk(self._number, fill.buffer.view[: fill.end], fill.rows)
+        return Chunk(self._number, fill.buffer.view[: fill.end], fill.rows, begin, self._position)
 
     def _too_long(self, fill: _Fill, segment: Segment) -> RecordTooLong:
         return RecordTooLong(

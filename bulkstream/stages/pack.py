@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from bulkstream.model import Packed, Part
 from bulkstream.stages.buffers import Buffer
-from bulkstream.stages.codec import codec_for
+from bulkstream.stages.codec import codec_for, crc32
 
 if TYPE_CHECKING:
     from anyio import Event
     from anyio.abc import ObjectSendStream
 
     from bulkstream.ledger import Ledger
+    from bulkstream.model import Chunk
     from bulkstream.stages.crew import Crew
     from bulkstream.stages.cut import Cutter
 
@@ -55,6 +56,11 @@ class Packer:
     def __repr__(self) -> str:
         return f"Packer({self._cutter!r}, level {self._effort.level})"
 
+    @property
+    def first(self) -> int:
+        """Number of the part that goes alone: the first that is made."""
+        return self._cutter.first
+
     def buffer(self) -> Buffer:
         """Make a buffer for one worker."""
         return Buffer(self._cutter.capacity)
@@ -85,7 +91,7 @@ class Packer:
             return None
         cut, cpu, level = perf_counter(), thread_time(), self._effort.level
         body = codec_for(level)(chunk.data)
-        part = Part(chunk.number, body, len(chunk.data), chunk.rows)
+        part = _part(chunk, body)
         buffer.restore(self._cutter.capacity)
         return Packed(part, level, cut_s=cut - began, busy_s=perf_counter() - cut, cpu_s=thread_time() - cpu)
 
@@ -94,6 +100,20 @@ class Packer:
         with self._turn:
             self._closed = True
             self._cutter.close()
+
+
+def _part(chunk: Chunk, body: bytes) -> Part:
+    """Make a part of a chunk and its gzip, whose last eight bytes are checksum and size of the chunk (RFC 1952)."""
+    return Part(
+        number=chunk.number,
+        body=body,
+        raw_bytes=len(chunk.data),
+        rows=chunk.rows,
+        begin=chunk.begin,
+        end=chunk.end,
+        raw_crc32=int.from_bytes(body[-8:-4], "little"),
+        body_crc32=crc32(body),
+    )
 
 
 async def pack(
@@ -107,7 +127,7 @@ async def pack(
 ) -> None:
     """Pack parts until the source ends; run one task of this per worker.
 
-    Parts may overtake each other, but part 1 is handed on before any other: the uploader sends it alone, as the
+    Parts may overtake each other, but the first is handed on before any other: the uploader sends it alone, as the
     probe. Closes its stream.
 
     Raises:
@@ -120,7 +140,7 @@ async def pack(
             _tell(batch, effort, ledger)
             began = perf_counter()
             while batch:
-                await _hand_on(batch.pop(0).part, parts, first_sent)
+                await _hand_on(batch.pop(0).part, parts, first_sent, packer.first)
             waited = perf_counter() - began
             ledger.blocked(waited)
             effort.blocked(waited)
@@ -132,9 +152,9 @@ def _tell(batch: list[Packed], effort: Effort, ledger: Ledger) -> None:
         effort.packed(packed)
 
 
-async def _hand_on(part: Part, parts: ObjectSendStream[Part], first_sent: Event) -> None:
+async def _hand_on(part: Part, parts: ObjectSendStream[Part], first_sent: Event, first: int) -> None:
     """Wait until an upload takes the part, and keep no hold on it."""
-    if part.number > 1:
+    if part.number > first:
         await first_sent.wait()
     await parts.send(part)
     first_sent.set()

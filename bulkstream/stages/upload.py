@@ -52,4 +52,4 @@ async def _send(part: Part, put: Callable[[Part], Awaitable[None]]) -> Receipt:
         await put(part)
     except ApiError as error:
         raise PartFailed(part.number, error) from error
-    return Receipt(part.number, part.raw_bytes, len(part.body), part.rows)
+    return Receipt.of(part)

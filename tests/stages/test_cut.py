@@ -6,6 +6,7 @@ import csv
 import gc
 import io
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
+from bulkstream.model import Receipt
 from bulkstream.stages import Buffer, Cutter
 from tests.support.memory_source import MemorySource, chunks_of
 
@@ -39,6 +41,26 @@ def written(rows: list[list[str]], **dialect: object) -> bytes:
         rows = [[field.replace("\r", " ") for field in row] for row in rows]
     csv.writer(text, **dialect).writerows(rows)  # type: ignore[arg-type]
     return text.getvalue().encode()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A chunk, after its buffer was used again."""
+
+    data: bytes
+    receipt: Receipt
+
+
+def cut_whole(cutter: Cutter) -> tuple[dict[int, Cut], tuple[int, int]]:
+    """Cut to the end; return the chunks by number, and bytes read and added."""
+    buffer, chunks = Buffer(cutter.capacity), {}
+    while chunk := cutter.next(buffer):
+        data = bytes(chunk.data)
+        receipt = Receipt(chunk.number, len(data), 0, chunk.rows, begin=chunk.begin, end=chunk.end)
+        chunks[chunk.number] = Cut(data, receipt)
+        buffer.restore(cutter.capacity)
+    cutter.close()
+    return chunks, (cutter.read_bytes, cutter.added_bytes)
 
 
 def parsed(data: bytes) -> list[list[str]]:
@@ -94,6 +116,34 @@ def test_files_are_joined_without_running_rows_together(
     chunks = chunks_of(MemorySource(files), part_bytes)
 
     assert [row for chunk, _ in chunks for row in parsed(chunk)] == [row for file in files for row in parsed(file)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TABLE, max_size=4), st.integers(1, 60), st.integers(1, 40), st.data())
+def test_a_second_cut_passes_over_what_is_done(
+    tables: list[list[list[str]]], part_bytes: int, piece: int, data: st.DataObject
+) -> None:
+    """Whatever parts the server has already, the others are cut as before, and the account is the same."""
+    files = [written(table).removesuffix(b"\r\n") for table in tables]
+    chunks, whole = cut_whole(Cutter(MemorySource(files, piece), part_bytes=part_bytes, max_record_bytes=1 << 20))
+    done = {n: chunks[n].receipt for n in data.draw(st.sets(st.sampled_from(sorted(chunks))))} if chunks else {}
+
+    again = Cutter(MemorySource(files, piece), part_bytes=part_bytes, max_record_bytes=1 << 20, done=done)
+    first = again.first
+    others, account = cut_whole(again)
+
+    assert others == {n: chunk for n, chunk in chunks.items() if n not in done}
+    assert account == whole
+    assert first == min(others, default=len(chunks) + 1)
+
+
+def test_a_part_that_begins_elsewhere_is_not_passed_over() -> None:
+    """A receipt that does not fit the source ends the load, instead of leaving a hole."""
+    done = {1: Receipt(1, 4, 4, 2, begin=2, end=6)}
+    cutter = Cutter(MemorySource([b"a\n" * 20]), part_bytes=4, max_record_bytes=100, done=done)
+
+    with pytest.raises(SourceChanged, match="part 1 does not begin where the cut has come to"):
+        cutter.next(Buffer(cutter.capacity))
 
 
 def test_added_line_feeds_are_counted() -> None:

@@ -32,6 +32,9 @@ class MemorySegment:
         self.offset += size
         return size
 
+    def skip(self, count: int) -> None:
+        self.offset += count
+
     def close(self) -> None:
         self.closed = True
 
