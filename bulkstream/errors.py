@@ -7,6 +7,7 @@ request may be sent again is decided here, by the class, and nowhere else.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -304,5 +305,70 @@ class OutcomeUnknown(LoadError):
     """Whether the commit took effect could not be found out in time."""
 
 
+class StreamBusy(LoadError):
+    """Another execution of the stream is open, so none was created.
+
+    Attributes:
+        execution_id: The one that is open, None where the server does not tell.
+        run_id: Our run that has opened it, or None.
+    """
+
+    def __init__(
+        self, message: str, *, execution_id: int | None = None, run_id: str | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.execution_id = execution_id
+        self.run_id = run_id
+
+
 class VerificationFailed(LoadError):
     """The committed dataset is not what was sent."""
+
+
+# ---- the journal
+
+
+class JournalError(BulkstreamError):
+    """The journal of a run can't be used.
+
+    Attributes:
+        path: The journal's file, or the folder that it belongs into.
+    """
+
+    def __init__(self, message: str, path: str | os.PathLike[str], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class JournalUnwritable(JournalError, OSError):
+    """What has to be durable can't be written: no permission, a full disk, a file system that is read-only."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        hint = "Free some space, name another place in BULKSTREAM_STATE_DIR, or do without by --no-journal."
+        super().__init__(f"the journal can't be written: {os.fspath(path)}: {reason}", path, hint=hint)
+
+
+class JournalDamaged(JournalError, ValueError):
+    """A file is no journal, is torn, or belongs to another version."""
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        hint = "Abort its execution (`bulkstream executions list STREAM`), delete the run's folder and load again."
+        super().__init__(f"the journal can't be read: {os.fspath(path)}: {reason}", path, hint=hint)
+
+
+class RunActive(BulkstreamError):
+    """A process works on the run.
+
+    Attributes:
+        owner: Which one, and on which machine, as far as is known.
+    """
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        by = f" ({owner})" if owner else ""
+        super().__init__(f"run {run_id} is still alive{by}", hint="Wait until it ends, or stop that process first.")
+        self.run_id = run_id
+        self.owner = owner
+
+
+class NotResumable(BulkstreamError):
+    """A run can't be gone on with."""

@@ -18,7 +18,7 @@ ROOT = Path(bulkstream.__file__).parent
 
 LAYERS = (
     {"errors", "model", "settings", "reporter", "memory", "decision", "rate", "ledger"},  # words
-    {"sources", "api"},  # edges
+    {"sources", "api", "journal"},  # edges
     {"stages"},
     {"flight"},
     {"tune", "concurrency", "effort"},
@@ -111,7 +111,7 @@ def test_public_names_are_these() -> None:
 
 def test_names_of_the_layers_are_sorted_and_exist() -> None:
     """Each package's `__all__` is sorted and true."""
-    for package in ("api", "bench", "stages", "sources", "sandbox"):
+    for package in ("api", "bench", "journal", "stages", "sources", "sandbox"):
         module = importlib.import_module(f"bulkstream.{package}")
 
         assert sorted(module.__all__) == sorted(set(module.__all__))

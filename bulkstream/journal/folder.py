@@ -1,0 +1,180 @@
+"""The state directory: a folder for each run, and the lock of whoever works on it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from bulkstream.errors import JournalDamaged, JournalUnwritable, RunActive, UsageError
+from bulkstream.journal.record import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bulkstream.journal.record import RunRecord
+
+_OWNER_BYTES = 400
+
+
+def state_dir(environ: Mapping[str, str]) -> Path:
+    """Where state is kept: `BULKSTREAM_STATE_DIR`, else the user's own place for it (XDG Base Directory)."""
+    if named := environ.get("BULKSTREAM_STATE_DIR"):
+        return Path(named).expanduser()
+    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
+    return Path(home) / "bulkstream"
+
+
+@dataclass(slots=True)
+class RunFolder:
+    """The folder of one run; whoever works on the run holds its lock, which the process's death releases."""
+
+    path: Path
+    _lock: int | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """The journal's file."""
+        return self.path / "journal.sqlite"
+
+    def lock(self) -> Self:
+        """Take the run for this process.
+
+        Raises:
+            RunActive: Somebody works on it.
+            JournalUnwritable: The system refused.
+        """
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalUnwritable(self.path, error.strerror or "") from error
+        if not _locked(descriptor):
+            os.close(descriptor)
+            raise RunActive(self.run_id, self._owner()) from None
+        os.truncate(descriptor, 0)
+        with suppress(OSError):  # for people only; a full disk shows elsewhere
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        self._lock = descriptor
+        return self
+
+    def unlock(self) -> None:
+        """Let go of it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a process works on it, this one included."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def record(self) -> RunRecord:
+        """Read the journal.
+
+        Raises:
+            JournalDamaged: It can't be read.
+        """
+        record = read_record(self.journal)
+        if record.run_id != self.run_id:
+            raise JournalDamaged(self.journal, f"it is of run {record.run_id!r}")
+        return record
+
+    def remove(self) -> None:
+        """Delete all of it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _owner(self) -> str:
+        with suppress(OSError):
+            return (self.path / "lock").read_bytes()[:_OWNER_BYTES].decode("utf-8", errors="replace")
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStore:
+    """The runs of a state directory. Blocking, as all of this module."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder that holds a folder for each run."""
+        return self.folder / "runs"
+
+    def add(self, run_id: str) -> RunFolder:
+        """Make the folder of a new run, and take it for this process.
+
+        Raises:
+            JournalUnwritable: The system refused.
+        """
+        run = RunFolder(self.runs / run_id)
+        try:
+            self.runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            run.path.mkdir(mode=0o700)
+        except OSError as error:
+            raise JournalUnwritable(run.path, error.strerror or str(error)) from error
+        return run.lock()
+
+    def get(self, run_id: str) -> RunFolder:
+        """Find a run.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        run = RunFolder(self.runs / run_id)
+        if "/" in run_id or run_id in {"", ".", ".."} or "\0" in run_id or not run.journal.is_file():
+            hint = "See `bulkstream runs list`; BULKSTREAM_STATE_DIR names another place."
+            raise UsageError(f"there is no run {run_id!r} in {self.folder}", hint=hint)
+        return run
+
+    def list(self) -> Iterator[RunFolder]:
+        """Yield all runs, the oldest first."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in sorted(self.runs.iterdir()):
+                if (path / "journal.sqlite").is_file():
+                    yield RunFolder(path)
+
+    def records(self) -> Iterator[tuple[RunFolder, RunRecord]]:
+        """Yield all runs whose journals can be read, the newest first."""
+        for run in reversed(list(self.list())):
+            with suppress(JournalDamaged):
+                yield run, run.record()
+
+    def holder(self, url: str, stream_id: int, execution_id: int) -> RunFolder | None:
+        """Find the run that has opened an execution, if it was one of ours."""
+        for run, record in self.records():
+            if (record.plan.url, record.plan.stream_id) == (url, stream_id) and execution_id == record.execution_id:
+                return run
+        return None
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file; who only looks whether it is locked holds it for a moment, so ask more than once."""
+    for wait_s in (0.02, 0.05, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(wait_s)
+        else:
+            return True
+    return False

@@ -1,0 +1,71 @@
+"""What a run was begun with: all that decides what is sent, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bulkstream.model import Column, Dialect, UpdateMethod
+
+
+class Kept(BaseModel):
+    """What is kept as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class SourceFile(Kept):
+    """One file of the source, as it was found.
+
+    Attributes:
+        path: Absolute.
+        start: Where its data begins, behind byte order mark and header.
+        digest: Of samples of its bytes.
+    """
+
+    path: str
+    start: int = Field(ge=0)
+    size: int = Field(ge=0)
+    mtime_ns: int
+    inode: int
+    digest: str
+
+
+class RunPlan(Kept):
+    """What decides how a run goes on.
+
+    Attributes:
+        created: Seconds since the epoch.
+        version: Of bulkstream; parts are cut in the same way by all versions that can read the journal.
+        url: Base address of the account.
+        profile: Name of the profile of the settings file that was used.
+        mode: Update method that overrides the stream's own.
+        method: Update method that holds, None if it is not known.
+        total_bytes: Of the source, without headers; None if unknown.
+        announce_parts: As in the job.
+        settings: Upload settings that differ from the defaults.
+        unrepeatable: Why the source can't be read a second time; empty if it can.
+        rows_before: Rows of the dataset before the load, where the server told.
+    """
+
+    run_id: str
+    created: float
+    version: str
+    url: str
+    dialect: Dialect
+    stream_id: int
+    part_bytes: int = Field(ge=1)
+    max_record_bytes: int = Field(ge=1)
+    profile: str | None = None
+    dataset_name: str | None = None
+    mode: UpdateMethod | None = None
+    method: UpdateMethod | None = None
+    key_columns: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    total_bytes: int | None = None
+    announce_parts: bool = False
+    settings: dict[str, Any] = Field(default_factory=dict)
+    files: tuple[SourceFile, ...] = ()
+    unrepeatable: str = ""
+    rows_before: int | None = None

@@ -1,0 +1,180 @@
+"""A journal, read back: what a run was begun with, what it did, and where it stands."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import ValidationError
+
+from bulkstream.errors import JournalDamaged
+from bulkstream.journal.plan import RunPlan
+from bulkstream.journal.tables import RECEIPT, check
+from bulkstream.model import Outcome, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_HIGHEST = 1 << 62
+
+
+class Step(StrEnum):
+    """A change of a run's state, as the journal has it."""
+
+    CREATING = "creating"
+    """An execution is about to be created."""
+    OPENED = "opened"
+    """It was created; the detail holds it."""
+    COMMITTING = "committing"
+    """The commit is about to be sent."""
+    RESUMED = "resumed"
+    """Another process goes on."""
+    ENDED = "ended"
+    """The run, or one process's share of it, has come to an outcome; the detail holds the report."""
+
+
+class Phase(StrEnum):
+    """Where a run stands, as far as its journal tells."""
+
+    BEGUN = "begun"
+    """No execution was asked for."""
+    CREATING = "creating"
+    """One was asked for, and perhaps created."""
+    OPEN = "open"
+    """One is open."""
+    COMMITTING = "committing"
+    """Its commit was sent, perhaps."""
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+_PHASES = {Step.CREATING: Phase.CREATING, Step.OPENED: Phase.OPEN, Step.COMMITTING: Phase.COMMITTING}
+FINAL = {Outcome.COMMITTED: Phase.COMMITTED, Outcome.ABORTED: Phase.ABORTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step, when it was taken (seconds since the epoch), and what belongs to it."""
+
+    at: float
+    step: Step
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything that a journal tells.
+
+    Attributes:
+        receipts: By number.
+        events: In their order.
+    """
+
+    plan: RunPlan
+    receipts: Mapping[int, Receipt]
+    events: tuple[Event, ...]
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return self.plan.run_id
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run stands."""
+        phase = Phase.BEGUN
+        for event in self.events:
+            outcome = event.detail.get("outcome") if event.step is Step.ENDED else None
+            phase = FINAL[Outcome(outcome)] if outcome in FINAL else _PHASES.get(event.step, phase)
+        return phase
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to be done."""
+        return self.phase in {Phase.COMMITTED, Phase.ABORTED}
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the last process that worked on it ended; None if that was cut off."""
+        last = next((each for each in reversed(self.events) if each.step in {Step.ENDED, Step.RESUMED}), None)
+        return Outcome(last.detail["outcome"]) if last and last.step is Step.ENDED else None
+
+    @property
+    def execution(self) -> Mapping[str, Any] | None:
+        """The JSON of the execution, if one was created."""
+        found = self._last(Step.OPENED)
+        return None if found is None else found.detail["execution"]
+
+    @property
+    def execution_id(self) -> int | None:
+        """The execution's id, if one was created."""
+        return None if self.execution is None else int(self.execution["id"])
+
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """The last report, as `--json` shows it."""
+        found = self._last(Step.ENDED)
+        return None if found is None else found.detail
+
+    @property
+    def creating(self) -> Event | None:
+        """The last time that an execution was asked for."""
+        return self._last(Step.CREATING)
+
+    def _last(self, step: Step) -> Event | None:
+        return next((each for each in reversed(self.events) if each.step is step), None)
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a journal. Blocking.
+
+    Raises:
+        JournalDamaged: It is none, or it is torn.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            check(db, path)
+            db.execute("BEGIN")  # one moment of all tables
+            plans = db.execute("SELECT plan FROM run").fetchall()
+            parts = db.execute(f"SELECT {', '.join(RECEIPT)} FROM parts ORDER BY number").fetchall()  # noqa: S608 - our own names
+            steps = db.execute("SELECT at, step, detail FROM steps ORDER BY id").fetchall()
+        if len(plans) != 1:
+            raise JournalDamaged(path, "it holds no plan")
+        receipts = {row[0]: _receipt(row) for row in parts}
+        return RunRecord(RunPlan.model_validate_json(plans[0][0]), receipts, tuple(_event(row) for row in steps))
+    except (sqlite3.Error, ValidationError, ValueError, TypeError, KeyError, OverflowError) as error:
+        raise JournalDamaged(path, _told(error)) from error
+
+
+def _receipt(row: tuple[Any, ...]) -> Receipt:
+    if not all(isinstance(value, int) and 0 <= value < _HIGHEST for value in row):
+        raise ValueError("a part's numbers are none")
+    receipt = Receipt(*row)
+    if receipt.number < 1 or receipt.end < receipt.begin:
+        raise ValueError(f"part {receipt.number} is impossible")
+    return receipt
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    at, step, detail = row
+    event = Event(float(at), Step(step), orjson.loads(detail))
+    if not isinstance(event.detail, dict):
+        raise ValueError(f"step {step} has no detail")  # noqa: TRY004 - of what was read
+    if event.step is Step.OPENED:
+        int(event.detail["execution"]["id"])
+    if event.step is Step.ENDED:
+        Outcome(event.detail["outcome"])
+    return event
+
+
+def _told(error: Exception) -> str:
+    """Say in one line what is wrong; pydantic's own text has many, and repeats what it read."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'plan'}: {first['msg']}"
+    return " ".join(str(error).split()) or type(error).__name__
