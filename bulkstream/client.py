@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import anyio
+from anyio import to_thread
 
 from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError
+from bulkstream.journal import Journal
 from bulkstream.ledger import Ledger
-from bulkstream.model import Column, HeaderMode, OnFailure, Outcome, UpdateMethod
+from bulkstream.model import Column, HeaderMode, OnFailure, UpdateMethod
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Reporter, Silent
+from bulkstream.resume import Resumption
+from bulkstream.runs import acquired, begun, recorded, store_of, unfinished
 from bulkstream.settings import Upload, overridden
 
 if TYPE_CHECKING:
+    from bulkstream.journal import RunFolder
     from bulkstream.model import Report
 
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -33,6 +40,8 @@ class UploadOptions(TypedDict, total=False):
         mode: REPLACE, APPEND or UPSERT; the stream's own if left out.
         key: Key columns of an UPSERT.
         schema: Columns of a new dataset, instead of inferred ones.
+        journal: Keep a journal in the state directory, so that the load can be resumed.
+        take_over: Abort what others have left open on the stream.
         reporter: Is told how the load goes on.
     """
 
@@ -48,6 +57,8 @@ class UploadOptions(TypedDict, total=False):
     limit_rate: str
     header: HeaderMode | str
     on_failure: OnFailure | str
+    journal: bool
+    take_over: bool
     reporter: Reporter
 
 
@@ -78,6 +89,29 @@ class Client(ApiClient):
         """
         request = _request(source, self.settings.upload, options)
         return await load(request, self, ledger=Ledger(), reporter=options.get("reporter") or Silent())
+
+    async def resume(self, run_id: str | None = None, *, reporter: Reporter | None = None) -> Report:
+        """Finish a run whose process was cut off, or that was kept: send what has no receipt, and commit.
+
+        A run whose commit was sent is not loaded again, but settled. One that has ended already is only reported.
+
+        Args:
+            run_id: The run; if left out, the only one that came to no end.
+            reporter: Is told how it goes on.
+
+        Returns:
+            The report of a committed run; its rows are those of all processes that worked on it.
+
+        Raises:
+            UsageError: There is no such run, or it belongs to another account.
+            RunActive: A process works on it.
+            SourceChanged: The source is not what it was; nothing was sent.
+            NotResumable: The source can't be read again.
+            LoadError: As `upload`.
+        """
+        found = (await to_thread.run_sync(unfinished, store_of(self.settings), run_id)).lock()
+        ledger = Ledger(run_id=found.run_id)
+        return await take_up(found, self, ledger=ledger, reporter=reporter or Silent(), give_up=False)
 
 
 async def upload(source: Sources, *, client: Client | None = None, **options: Unpack[UploadOptions]) -> Report:
@@ -116,23 +150,47 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
         BulkstreamError: As `Client.upload` does.
     """
     client = client.scoped(reporter.notice)
+    with concluding(ledger, client, reporter):
+        job = await prepare(request, client, reporter)
+        journal = await begun(job, request, client, ledger)
+        async with recorded(journal, ledger, reporter):
+            await run(job, client, ledger=ledger, reporter=reporter, journal=journal)
+    return ledger.report()
+
+
+async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, reporter: Reporter, give_up: bool) -> Report:
+    """Finish a run, or give it up, and report on it in every case; the folder is locked, and let go in the end.
+
+    Raises:
+        BulkstreamError: As `Client.resume` does.
+    """
+    client = client.scoped(reporter.notice)
+    with concluding(ledger, client, reporter), found.held():
+        record = await to_thread.run_sync(found.record)
+        if record.ended:
+            ledger.recall(record.receipts, record.report or {})
+            return ledger.report()
+        journal = await acquired(partial(Journal.go_on, found))
+        async with recorded(journal, ledger, reporter):
+            resumption = Resumption(record, client, journal, ledger, reporter)
+            await (resumption.give_up() if give_up else resumption.finish())
+    return ledger.report()
+
+
+@contextmanager
+def concluding(ledger: Ledger, client: ApiClient, reporter: Reporter) -> Iterator[None]:
+    """Tell the reporter how the body ended, and let its error carry the report."""
     try:
-        await run(await prepare(request, client, reporter), client, ledger=ledger, reporter=reporter)
+        yield
     except BaseException as error:
-        ledger.outcome = ledger.outcome or Outcome.ABORTED
-        ledger.error = str(error) if isinstance(error, Exception) else "interrupted"
-        report = _conclude(ledger, client, reporter)
+        ledger.failed(error)
+        ledger.retries = client.retries
         if isinstance(error, BulkstreamError):
-            error.report = report
+            error.report = ledger.report()
+        reporter.finished(ledger.report())
         raise
-    return _conclude(ledger, client, reporter)
-
-
-def _conclude(ledger: Ledger, client: ApiClient, reporter: Reporter) -> Report:
     ledger.retries = client.retries
-    report = ledger.report()
-    reporter.finished(report)
-    return report
+    reporter.finished(ledger.report())
 
 
 def _request(source: Sources, settings: Upload, options: UploadOptions) -> Request:
@@ -144,6 +202,7 @@ def _request(source: Sources, settings: Upload, options: UploadOptions) -> Reque
         settings=overridden(settings, {name: options.get(name) for name in Upload.model_fields}),
         stream_id=stream.id if isinstance(stream, Stream) else stream,
         dataset_name=options.get("dataset_name"),
+        take_over=options.get("take_over", False),
         update_method=UpdateMethod(mode.upper()) if mode else None,
         key_columns=tuple(options.get("key") or ()),
         schema=tuple(schema) if schema else None,

@@ -10,13 +10,15 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkstream.memory import peak_rss_mb
 from bulkstream.model import Limit, Outcome, Report
 from bulkstream.reporter import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bulkstream.decision import Decision
     from bulkstream.model import Packed, Receipt
 
@@ -32,6 +34,7 @@ class Ledger:
 
     Attributes:
         outcome: None until the load has ended.
+        restored_bytes: Acknowledged to an earlier process that worked on this run.
         starved_s: Time in which workers read and cut, or waited for it.
         busy_s: Time in which they compressed.
         blocked_s: Time in which they waited for the uploads.
@@ -52,12 +55,36 @@ class Ledger:
     acked_bytes: int = 0
     acked_sent_bytes: int = 0
     sent_bytes: int = 0
+    restored_bytes: int = 0
     retries: int = 0
     starved_s: float = 0.0
     busy_s: float = 0.0
     blocked_s: float = 0.0
     receipts: dict[int, Receipt] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
+
+    def begin(self, stream_id: int, total_bytes: int | None, done: Mapping[int, Receipt]) -> None:
+        """The load begins; `done` are receipts of an earlier process that worked on the run."""
+        self.stream_id, self.total_bytes = stream_id, total_bytes
+        for receipt in done.values():
+            if receipt.number in self.receipts:
+                continue
+            self.cut_parts += 1
+            self.cut_rows += receipt.rows
+            self.cut_bytes += receipt.raw_bytes
+            self.receipt(receipt)
+        self.restored_bytes = self.acked_bytes
+
+    def recall(self, receipts: Mapping[int, Receipt], report: Mapping[str, Any]) -> None:
+        """Take over how a run has ended, from its journal."""
+        self.begin(int(report["stream_id"]), None, receipts)
+        self.execution_id, self.outcome = report.get("execution_id"), Outcome(report["outcome"])
+        self.error, self.verified = report.get("error"), report.get("verified")
+
+    def failed(self, error: BaseException) -> None:
+        """The load has ended in an error; the outcome stays what is known of it."""
+        self.outcome = self.outcome or Outcome.ABORTED
+        self.error = self.error or (str(error) or repr(error) if isinstance(error, Exception) else "interrupted")
 
     def packed(self, packed: Packed) -> None:
         """A part was made."""
@@ -119,7 +146,7 @@ class Ledger:
             raw_bytes=self.acked_bytes,
             sent_bytes=self.acked_sent_bytes,
             seconds=round(seconds, 3),
-            raw_mb_s=round(self.acked_bytes / 1e6 / seconds, 1) if seconds else 0.0,
+            raw_mb_s=round((self.acked_bytes - self.restored_bytes) / 1e6 / seconds, 1) if seconds else 0.0,
             ratio=round(self.acked_bytes / self.acked_sent_bytes, 3) if self.acked_sent_bytes else None,
             retries=self.retries,
             limited_by=self.limited_by(),

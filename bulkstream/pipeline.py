@@ -10,7 +10,7 @@ One task group runs the stages; the first error cancels all others, and the exec
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,19 @@ from anyio import CapacityLimiter, Event, create_memory_object_stream, create_ta
 
 from bulkstream.api.watch import Watch
 from bulkstream.errors import BulkstreamError, GateFailed
+from bulkstream.journal import Unkept
 from bulkstream.model import Part
 from bulkstream.pilot import Pilot
+from bulkstream.reporter import Notice
 from bulkstream.stages import Crew, Cutter, Packer, finalizing, gate, pack, upload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from bulkstream.api import ApiClient, Execution
+    from bulkstream.journal import Journal
     from bulkstream.ledger import Ledger
+    from bulkstream.model import Column, Receipt, UpdateMethod
     from bulkstream.reporter import Reporter
     from bulkstream.sources import Source
     from bulkstream.stages import Terms
@@ -43,6 +47,9 @@ class Job:
 
     Attributes:
         announce_parts: Announce each part before its body, as the instance dialect may want it.
+        done: Receipts of an earlier process that worked on this run, by number.
+        columns: Of the dataset.
+        method: What the commit does with the dataset's rows; None if it is not known.
     """
 
     source: Source
@@ -50,10 +57,15 @@ class Job:
     tuning: Tuning
     max_record_bytes: int
     announce_parts: bool = False
+    done: Mapping[int, Receipt] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    method: UpdateMethod | None = None
 
 
-async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> None:
-    """Load the source into a new execution and commit it; the ledger tells how it went.
+async def run(
+    job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter, journal: Journal | Unkept | None = None
+) -> None:
+    """Load the source into an execution and commit it; the ledger tells how it went.
 
     Cancelling aborts the execution, bounded in time, and leaves nothing open.
 
@@ -63,12 +75,16 @@ async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter
         GateFailed: What was acknowledged is not what was read.
         CommitRefused: The server did not commit.
         OutcomeUnknown: Nobody knows whether the commit took effect.
+        StreamBusy: Another execution of the stream is open.
+        JournalUnwritable: What has to be durable could not be written.
         ApiError: The execution could not be created.
     """
-    cutter = Cutter(job.source, part_bytes=job.tuning.part_bytes, max_record_bytes=job.max_record_bytes)
-    ledger.stream_id, ledger.total_bytes = job.terms.stream_id, job.source.total_bytes
+    journal = journal or Unkept()
+    cutter = Cutter(job.source, part_bytes=job.tuning.part_bytes, max_record_bytes=job.max_record_bytes, done=job.done)
+    ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
     async def check() -> None:
+        await journal.flush()
         changes = await to_thread.run_sync(job.source.changes)
         reasons = gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
         if reasons:
@@ -79,16 +95,33 @@ async def run(job: Job, client: ApiClient, *, ledger: Ledger, reporter: Reporter
     with one_error():
         async with (
             _reporting(ledger, reporter),
-            finalizing(client, job.terms, check=check, ledger=ledger) as execution,
+            finalizing(
+                client,
+                job.terms,
+                check=check,
+                ledger=ledger,
+                journal=journal,
+                tell=lambda text: reporter.notice(Notice(text)),
+            ) as execution,
             _closing(packer),
         ):
             put = _put(job, client, execution, ledger, pilot)
-            await _pump(packer, put, tuning=job.tuning, pilot=pilot, ledger=ledger)
+
+            def acknowledge(receipt: Receipt) -> None:
+                journal.receipt(receipt, partial(ledger.receipt, receipt))
+
+            await _pump(packer, Uploads(put, acknowledge), tuning=job.tuning, pilot=pilot, ledger=ledger)
 
 
-async def _pump(
-    packer: Packer, put: Callable[[Part], Awaitable[None]], *, tuning: Tuning, pilot: Pilot, ledger: Ledger
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What is done with a part, and then with its receipt."""
+
+    put: Callable[[Part], Awaitable[None]]
+    acknowledge: Callable[[Receipt], None]
+
+
+async def _pump(packer: Packer, uploads: Uploads, *, tuning: Tuning, pilot: Pilot, ledger: Ledger) -> None:
     """Run the stages until every part has its receipt, or one of them fails."""
     turns, first_sent = CapacityLimiter(1), Event()
     parts_in, parts_out = create_memory_object_stream[Part](0)
@@ -98,8 +131,8 @@ async def _pump(
                 work = partial(pack, effort=pilot, crew=crew, first_sent=first_sent, ledger=ledger)
                 tasks.start_soon(work, packer, parts_in.clone())
             for _ in range(tuning.most_uploads):
-                send = partial(upload, put=put, turns=turns, concurrency=lambda: pilot.concurrency, ledger=ledger)
-                tasks.start_soon(send, parts_out.clone())
+                send = partial(upload, put=uploads.put, acknowledge=uploads.acknowledge)
+                tasks.start_soon(partial(send, turns=turns, concurrency=lambda: pilot.concurrency), parts_out.clone())
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ first request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -16,6 +16,7 @@ from bulkstream.errors import SchemaError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
+from bulkstream.runs import holder_of
 from bulkstream.sources import compare, locate, open_csv, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms
 from bulkstream.tune import tuned, usable_cores
@@ -42,6 +43,8 @@ class Request:
         key_columns: Key of an UPSERT.
         schema: Columns of a new dataset, instead of inferred ones.
         settings: How to cut, compress, send and finalize.
+        take_over: Abort what others have left open on the stream.
+        profile: Name of the profile that the settings were read with.
     """
 
     sources: tuple[str | os.PathLike[str], ...]
@@ -51,6 +54,8 @@ class Request:
     update_method: UpdateMethod | None = None
     key_columns: tuple[str, ...] = ()
     schema: tuple[Column, ...] | None = None
+    take_over: bool = False
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,15 @@ async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Jo
     columns = stream.columns or tuple(Column(name) for name in source.names)
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
-    return Job(source, _terms(request, stream, columns), tuning, request.settings.max_record_size, announce)
+    return Job(
+        source,
+        replace(_terms(request, stream, columns), holder=holder_of(client)),
+        tuning,
+        request.settings.max_record_size,
+        announce,
+        columns=columns,
+        method=request.update_method or stream.method,
+    )
 
 
 def _check(request: Request) -> None:
@@ -166,7 +179,9 @@ def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Ter
         key_columns=keys if request.update_method is UpdateMethod.UPSERT else (),
         on_failure=request.settings.on_failure,
         commit_timeout_s=request.settings.commit_timeout_s,
+        commit_wait_s=request.settings.commit_wait_s,
         abort_timeout_s=request.settings.abort_timeout_s,
+        take_over=request.take_over,
     )
 
 

@@ -119,11 +119,24 @@ class Upload(_Group):
     header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
     on_failure: OnFailure = Field(OnFailure.ABORT, description="what to do with the open execution: abort, keep")
     sample_size: Size = Field(4 * MIB, ge=KIB, le=GIB, description="bytes of each source's sample for type inference")
+    journal: bool = Field(True, description="keep a journal of each run, so that it can be resumed after a crash")
+    commit_wait_s: float = Field(
+        1200.0, ge=0, description="seconds to wait for a server that refuses a commit as too soon after the last one"
+    )
     commit_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for a commit to reach its end")
     abort_timeout_s: float = Field(10.0, gt=0, description="seconds that an abort may take, retries included")
     progress_interval_s: float = Field(
         5.0, gt=0, description="seconds between progress lines where there is no terminal"
     )
+
+
+class State(_Group):
+    """Where the journals of runs are kept, and how long."""
+
+    dir: Path | None = Field(
+        None, description="folder for journals; unset: bulkstream under XDG_STATE_HOME, else ~/.local/state"
+    )
+    keep_days: float = Field(30.0, ge=0, description="days after which journals of finished runs are removed")
 
 
 class Settings(_Group):
@@ -132,6 +145,7 @@ class Settings(_Group):
     connection: Connection = Connection()
     retry: Retry = Retry()
     upload: Upload = Upload()
+    state: State = State()
 
 
 ENVIRONMENT = {
@@ -184,7 +198,8 @@ def load_settings(
     path = config_path(environ)
     merged = _read(path, profile)
     env = {field: environ[name] for name, field in ENVIRONMENT.items() if environ.get(name)}
-    for layer in ({"connection": env}, flags or {}):
+    state = {"dir": environ.get("BULKSTREAM_STATE_DIR") or None}
+    for layer in ({"connection": env, "state": state}, flags or {}):
         _overlay(merged, layer)
     try:
         return Settings(**merged)

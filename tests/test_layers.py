@@ -24,9 +24,10 @@ LAYERS = (
     {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline"},
-    {"prepare"},
+    {"runs"},
+    {"prepare", "resume"},
     {"client"},  # the library's face
-    {"bench"},
+    {"bench", "cleanup"},
     {"sandbox", "cli", "__main__"},  # the other faces
 )
 """From the bottom up. Modules of one layer don't import each other, but for the words and where SIDEWAYS says so."""

@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from bulkstream.api.address import checked_url, dialect_of
+from yarl import URL
+
+from bulkstream.api.address import checked_url, dialect_of, is_loopback
 from bulkstream.api.answers import Reply
 from bulkstream.api.auth import credentials_for, is_token
 from bulkstream.api.datasets import Datasets
@@ -19,6 +21,7 @@ from bulkstream.api.retry import Clock, Retrier
 from bulkstream.api.streams import Streams
 from bulkstream.api.transport import Transport
 from bulkstream.api.watch import UNWATCHED
+from bulkstream.api.wire import Request
 from bulkstream.errors import ApiError, Unauthorized
 from bulkstream.model import Dialect
 from bulkstream.reporter import Notice
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from bulkstream.api.dialect import Calls
     from bulkstream.api.document import WireT
     from bulkstream.api.watch import Watch
-    from bulkstream.api.wire import Answer, Request
+    from bulkstream.api.wire import Answer
 
 T = TypeVar("T")
 Noted = Callable[[Notice], None]
@@ -71,6 +74,7 @@ class ApiClient:
         self.dialect = dialect_of(settings.connection)
         self.calls: Calls = Public() if self.dialect is Dialect.PUBLIC else Instance()
         self.retries = 0
+        self._clock = clock
         self._on_notice = on_notice
         self._transport = Transport(base, settings.connection, session, clock.wall)
         self._retrier = Retrier(settings.retry, clock)
@@ -104,6 +108,24 @@ class ApiClient:
         view.retries = 0
         view._on_notice = on_notice  # noqa: SLF001 - of the same class
         return view
+
+    @property
+    def base(self) -> str:
+        """The account's address."""
+        return self._transport.base
+
+    @staticmethod
+    def is_local(url: str) -> bool:
+        """Whether an address is on this machine."""
+        return is_loopback(URL(url).host or "")
+
+    def server_time(self) -> float:
+        """Return the time in seconds since the epoch by the server's clock, as far as its answers have shown it."""
+        return self._clock.wall() + self._transport.ahead_s
+
+    async def hold_off(self, what: str, error: ApiError, attempt: int) -> bool:
+        """Wait as before a retry, for a call that is not simply repeated; False if there must be no other attempt."""
+        return await self._retrier.hold_off(Request(what, "POST", ""), error, attempt, noted=self._noted)
 
     @property
     def streams(self) -> Streams:

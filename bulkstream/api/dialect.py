@@ -105,8 +105,9 @@ class Calls(ABC):
         return Request("search streams", "GET", f"{self.streams}/search", params={"q": query, **self.fields})
 
     def create_execution(self, stream_id: int, body: Mapping[str, Any]) -> Request:
-        """Open an execution; may be repeated, because the server admits one open execution per stream."""
-        return Request("create an execution", "POST", f"{self._stream(stream_id)}/executions", json=dict(body))
+        """Open an execution; never repeated once it may have taken effect, as the second one would be refused."""
+        path = f"{self._stream(stream_id)}/executions"
+        return Request("create an execution", "POST", path, json=dict(body), replayable=False)
 
     def get_execution(self, stream_id: int, execution_id: int) -> Request:
         """Get an execution."""

@@ -33,7 +33,7 @@ class Executions:
 
         Raises:
             Conflict: Another execution of the stream is open.
-            ApiError: The server refused.
+            ApiError: The server refused. A failure that leaves open whether it took effect is not retried.
         """
         body: dict[str, Any] = {"updateMethod": str(update_method)} if update_method else {}
         if key_columns:

@@ -81,7 +81,7 @@ class Instance(Calls):
     def commit(self, execution: Execution) -> Request:
         """`PUT …/data/{dataId}/commit`."""
         path = f"{self._data(execution)}/commit"
-        return Request("commit", "PUT", path, json={}, expect=Expect.ANYTHING, replayable=False)
+        return Request("commit", "PUT", path, json={}, expect=Expect.ANYTHING, replayable=False, own_pace=True)
 
     def abort(self, execution: Execution) -> Request:
         """`PUT …/data/{dataId}/abort`."""

@@ -50,7 +50,7 @@ class Public(Calls):
     def commit(self, execution: Execution) -> Request:
         """`PUT /v1/streams/{id}/executions/{e}/commit`."""
         path = f"{self._execution(execution.stream_id, execution.id)}/commit"
-        return Request("commit", "PUT", path, json={}, expect=Expect.ANYTHING, replayable=False)
+        return Request("commit", "PUT", path, json={}, expect=Expect.ANYTHING, replayable=False, own_pace=True)
 
     def abort(self, execution: Execution) -> Request:
         """`PUT /v1/streams/{id}/executions/{e}/abort`."""

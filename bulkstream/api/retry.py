@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from bulkstream.errors import ApiError, ApiUnreachable
+from bulkstream.errors import ApiError, ApiUnreachable, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,22 +127,30 @@ class Retrier:
             try:
                 result = await send()
             except ApiError as error:
-                wait = self._weigh(request, error, attempt)
-                if wait is None:
+                if not await self.hold_off(request, error, attempt, noted=noted):
                     raise
                 spent += RETRY_COST
-                turn = f"attempt {attempt + 1} of {limit_of(error, self._situation(attempt), self._policy)}"
-                noted(f"{request.what}: retrying in {wait:.1f} s ({turn}): {error.message or error}")
-                await self._clock.sleep(wait)
             else:
                 self.answered = True
                 self.tokens = min(self._policy.budget, self.tokens + (spent or 1))
                 return result
 
+    async def hold_off(self, request: Request, error: ApiError, attempt: int, *, noted: Callable[[str], None]) -> bool:
+        """Wait until the request may be sent again, and say so; False, at once, if it must not be."""
+        wait = self._weigh(request, error, attempt)
+        if wait is None:
+            return False
+        turn = f"attempt {attempt + 1} of {limit_of(error, self._situation(attempt), self._policy)}"
+        noted(f"{request.what}: retrying in {wait:.1f} s ({turn}): {error.message or error}")
+        await self._clock.sleep(wait)
+        return True
+
     def _weigh(self, request: Request, error: ApiError, attempt: int) -> float | None:
         """Decide, pay, and let a Retry-After hold for everybody, whether this request is sent again or not."""
         self.answered = self.answered or error.status is not None
         error.attempts = attempt
+        if request.own_pace and isinstance(error, Throttled):
+            return None
         situation = self._situation(attempt)
         wait = wait_before(request, error, situation, policy=self._policy, jitter=self._clock.jitter)
         if wait is not None:

@@ -17,7 +17,7 @@ from bulkstream.api.body import Body
 from bulkstream.api.failures import told_apart
 from bulkstream.api.sessions import Sessions, user_agent
 from bulkstream.api.watch import UNWATCHED
-from bulkstream.api.wire import Answer, Request, judged, unexpected
+from bulkstream.api.wire import Answer, Request, date_of, judged, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,12 +38,14 @@ class Transport:
 
     Attributes:
         base: The address, without a trailing slash.
+        ahead_s: Seconds by which the server's clock is ahead of ours, as its last answer shows.
     """
 
     def __init__(
         self, base: str, connection: Connection, session: aiohttp.ClientSession | None, wall: Callable[[], float]
     ) -> None:
         self.base = base
+        self.ahead_s = 0.0
         self._stall_s = connection.stall_timeout_s
         self._sessions = Sessions(base, connection, session)
         self._wall = wall
@@ -142,6 +144,8 @@ class Transport:
                 moved(len(block))
                 body += block
         whole = len(body) <= limit
+        if (date := date_of(response.headers)) is not None:
+            self.ahead_s = date - self._wall()
         return Answer(response.status, response.headers, bytes(body[:limit]), self._wall(), whole=whole)
 
 

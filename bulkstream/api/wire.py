@@ -52,6 +52,7 @@ class Request:
         what: The call in words, for messages.
         replayable: Sending it twice does no harm, so it may be sent again even if it may have taken effect.
         body: Bytes to be sent; excludes `json` and `form`.
+        own_pace: Whoever asks waits by itself where the server says that it is too soon (429), and nobody else does.
     """
 
     what: str
@@ -64,6 +65,7 @@ class Request:
     body: bytes | memoryview | None = None
     expect: Expect = Expect.JSON
     replayable: bool = True
+    own_pace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,11 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     return None if date is None else max(0.0, date - now)
 
 
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """Return the server's own time, in seconds since the epoch, as an answer shows it."""
+    return _date(headers.get("Date", ""))
+
+
 def _date(value: str) -> float | None:
     """Read an HTTP date as seconds since the epoch; they are all in GMT, whether they say so or not."""
     try:
@@ -167,7 +174,7 @@ def _date(value: str) -> float | None:
 def _exchange(request: Request, url: str, answer: Answer, message: str) -> Exchange:
     secrets = secrets_in(request.headers)
     # The server's own Date is what its Retry-After date is relative to, however wrong either clock is.
-    now = _date(answer.headers.get("Date", ""))
+    now = date_of(answer.headers)
     return Exchange(
         method=request.method,
         url=url,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bulkstream.errors import BulkstreamError, GateFailed
+from bulkstream.journal import Unkept
 from bulkstream.ledger import Ledger
 from bulkstream.model import Dialect, OnFailure, Outcome
 from bulkstream.pipeline import one_error, run
@@ -112,8 +113,12 @@ async def _rehearsing(client: ApiClient, stream_id: int) -> AsyncIterator[Execut
         raise GateFailed((REHEARSED,))
 
     with _aborted(ledger):
-        async with finalizing(client, terms, check=never, ledger=ledger) as execution:
+        async with finalizing(client, terms, check=never, ledger=ledger, journal=Unkept(), tell=_ignore) as execution:
             yield execution
+
+
+def _ignore(_: str) -> None:
+    """Tell nobody of a rehearsal's waits."""
 
 
 @contextlib.contextmanager

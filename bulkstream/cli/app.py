@@ -12,6 +12,7 @@ from bulkstream.cli.executions import executions
 from bulkstream.cli.failure import failed_load
 from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
 from bulkstream.cli.run import told
+from bulkstream.cli.runs import runs
 from bulkstream.cli.streams import streams
 from bulkstream.model import HeaderMode, OnFailure
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(streams, name="streams")
 app.add_typer(executions, name="executions")
+app.add_typer(runs, name="runs")
 
 
 class OnOff(StrEnum):
@@ -88,6 +90,12 @@ def upload(
     ] = None,
     header: Annotated[HeaderMode | None, typer.Option(help="Whether files begin with a header.")] = None,
     on_failure: Annotated[OnFailure | None, typer.Option(help="What becomes of a failed execution.")] = None,
+    journal: Annotated[
+        bool | None, typer.Option("--journal/--no-journal", help="Keep a journal, for `bulkstream resume`.")
+    ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Abort what others have left open on the stream.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks no server.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
@@ -102,6 +110,7 @@ def upload(
         from bulkstream.cli.upload import upload as load
 
         target = {"stream": stream, "dataset_name": dataset_name, "mode": mode, "key": key, "schema": schema}
+        target["take_over"] = take_over
         flags = {
             "part_size": part_size,
             "concurrency": _number(concurrency),
@@ -110,11 +119,33 @@ def upload(
             "limit_rate": limit_rate,
             "header": header,
             "on_failure": on_failure,
+            "journal": journal,
         }
         if dry_run:
             plan(sources, {**target, "profile": profile}, flags, as_json=as_json)
         else:
             raise typer.Exit(load(sources, {**target, "profile": profile}, flags, as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def resume(
+    run_id: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN_ID", help="Default: the only run that was interrupted.", show_default=False),
+    ] = None,
+    give_up: Annotated[bool, typer.Option("--abort", help="Give the run up: abort what it has left open.")] = False,
+    as_json: AsJson = False,
+    profile: Profile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Finish a run that was interrupted or kept: send what is missing, and commit.
+
+    A run whose commit was sent is settled by asking the server.
+    """
+    with told(as_json=as_json, document=failed_load):
+        from bulkstream.cli.resume import resume as go_on
+
+        raise typer.Exit(go_on(run_id, profile=profile, give_up=give_up, as_json=as_json, quiet=quiet))
 
 
 @app.command()

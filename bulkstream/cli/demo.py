@@ -101,7 +101,7 @@ def _code(error: BaseException | None, report: Report) -> Exit:
 async def _shown(stage: Stage, files: Sequence[Path], rows: int) -> Report:
     """Make an input, start a sandbox, load, read back, compare."""
     sources = list(files) or [await to_thread.run_sync(lineitem, stage.folder, rows)]
-    request = Request(tuple(sources), Upload(part_size=8 * MIB), dataset_name=DATASET)
+    request = Request(tuple(sources), Upload(part_size=8 * MIB, journal=False), dataset_name=DATASET)
     async with _sandbox(stage) as url:
         stage.ledger.started = Ledger().started  # the report is of the load, not of making its input
         report = await load_once(request, account(url, Dialect.INSTANCE), stage.ledger, stage.reporter)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     Refusal = typer.BadParameter.__bases__[0]  # the parser's UsageError, for which typer has no public name
 
-LOADS = {"upload", "demo"}
+LOADS = {"upload", "resume", "demo"}
 
 
 def enter(arguments: Sequence[str]) -> int:

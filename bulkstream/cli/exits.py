@@ -6,8 +6,8 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import AuthError, PartFailed, SourceMissing, UsageError
-from bulkstream.model import OnFailure, Outcome, Report
+from bulkstream.errors import AuthError, PartFailed, RunActive, SourceMissing, UsageError
+from bulkstream.model import Outcome, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +29,30 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_code(error: BaseException | None, report: Report, on_failure: OnFailure = OnFailure.ABORT) -> Exit:
-    """Map a load's end to its exit code; what is known of the data counts before why it went wrong."""
+def exit_code(error: BaseException | None, report: Report, *, resumable: bool = True, given_up: bool = False) -> Exit:
+    """Map a load's end to its exit code; what is known of the data counts before why it went wrong.
+
+    Args:
+        error: What was raised, if anything.
+        report: Of the load.
+        resumable: A run that was kept can be resumed, or was to be kept.
+        given_up: The user wanted the run aborted.
+    """
     if report.outcome is Outcome.COMMITTED:
         return Exit.UNVERIFIED if report.verified is False else Exit.COMMITTED
-    if report.outcome is Outcome.UNKNOWN:
+    if report.outcome is Outcome.UNKNOWN and not isinstance(error, RunActive):
         return Exit.UNKNOWN
-    if (code := code_of(error)) is not Exit.FAILED:
+    if given_up and error is None:
+        return Exit.COMMITTED
+    return _uncommitted(error, report, resumable=resumable and not given_up)
+
+
+def _uncommitted(error: BaseException | None, report: Report, *, resumable: bool) -> Exit:
+    """Map the end of a load that has left the dataset as it was; the reason counts before what became of it."""
+    if (code := code_of(error)) is not Exit.FAILED or isinstance(error, RunActive):
         return code
     if report.outcome is Outcome.KEPT:
-        return Exit.KEPT if on_failure is OnFailure.KEEP else Exit.FAILED
+        return Exit.KEPT if resumable else Exit.FAILED
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
         return Exit.INTERRUPTED
     return Exit.ABORTED if report.execution_id is not None else Exit.FAILED

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from bulkstream.cli.exits import Exit, exit_code
 from bulkstream.cli.output import print_dry_run, print_json, print_report
 from bulkstream.cli.progress import reporter_for
-from bulkstream.cli.run import INTERRUPTS, described, run, say_error
+from bulkstream.cli.run import INTERRUPTS, run, say_error
 from bulkstream.client import Client, load
-from bulkstream.errors import SchemaError, UsageError
+from bulkstream.errors import RunActive, SchemaError, UsageError
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, UpdateMethod
 from bulkstream.prepare import Request, dry_run
@@ -38,17 +38,20 @@ def upload(
         quiet: Show no progress and no report, errors only.
     """
     ledger, error, on_failure = Ledger(), None, OnFailure.ABORT
+    journaled = resumable = False
     try:
         settings = load_settings({"upload": flags}, profile=target["profile"])
         on_failure = settings.upload.on_failure
+        journaled = settings.upload.journal
+        resumable = journaled or on_failure is OnFailure.KEEP
         reporter = reporter_for(quiet=quiet, interval_s=settings.upload.progress_interval_s)
         request = request_of(sources, target, settings)
-        run(load_once(request, settings, ledger, reporter), interrupted=lambda: _interrupted(ledger, on_failure))
+        run(load_once(request, settings, ledger, reporter), interrupted=lambda: interruption(ledger, on_failure))
     except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)
-    show(report, error, as_json=as_json, quiet=quiet)
-    return exit_code(error, report, on_failure)
+    show(report, error, as_json=as_json, quiet=quiet, resumable=journaled)
+    return exit_code(error, report, resumable=resumable)
 
 
 async def load_once(request: Request, settings: Settings, ledger: Ledger, reporter: Reporter) -> Report:
@@ -85,6 +88,8 @@ def request_of(sources: Sequence[str], target: Mapping[str, Any], settings: Sett
         update_method=UpdateMethod(target["mode"].upper()) if target["mode"] else None,
         key_columns=tuple(target["key"] or ()),
         schema=schema_of(target["schema"]),
+        take_over=target.get("take_over", False),
+        profile=target.get("profile"),
     )
 
 
@@ -103,34 +108,37 @@ def schema_of(path: Path | None) -> tuple[Column, ...] | None:
 def concluded(ledger: Ledger, error: BaseException | None) -> Report:
     """Return the report, also of a load that failed before it had begun."""
     if error is not None:
-        ledger.error = ledger.error or described(error)
-        ledger.outcome = ledger.outcome or Outcome.ABORTED
+        ledger.failed(error)
     return ledger.report()
 
 
-def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: bool) -> None:
+def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: bool, resumable: bool = False) -> None:
     """Write the report to stdout, and the error to stderr."""
     if error is not None:
         say_error(error)
-        if report.outcome is Outcome.KEPT:
-            _say_open(report)
+        if report.outcome is Outcome.KEPT and not isinstance(error, RunActive):
+            _say_open(report, resumable=resumable)
     if as_json:
         print_json(report.as_dict())
     elif not quiet and (error is None or report.execution_id is not None):
         print_report(report)
 
 
-def _say_open(report: Report) -> None:
+def _say_open(report: Report, *, resumable: bool) -> None:
     import typer
 
-    typer.echo(
-        f"hint: execution {report.execution_id} of stream {report.stream_id} may still be open; abort it with "
-        f"`bulkstream executions abort {report.stream_id} {report.execution_id}`",
-        err=True,
-    )
+    what = f"execution {report.execution_id} of stream {report.stream_id} may still be open"
+    run = f"bulkstream resume {report.run_id}"
+    if resumable:
+        typer.echo(f"hint: {what}; finish it with `{run}`, or drop it with `{run} --abort`", err=True)
+    else:
+        typer.echo(
+            f"hint: {what}; abort it with `bulkstream executions abort {report.stream_id} {report.execution_id}`",
+            err=True,
+        )
 
 
-def _interrupted(ledger: Ledger, on_failure: OnFailure) -> str:
+def interruption(ledger: Ledger, on_failure: OnFailure) -> str:
     """Say what an interrupt leads to; a commit that was begun is never aborted."""
     if ledger.execution_id is None or ledger.outcome is Outcome.COMMITTED:
         return "interrupted"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bulkstream.errors import JournalDamaged, JournalUnwritable, RunActive, UsageError
+from bulkstream.errors import JournalDamaged, JournalError, JournalUnwritable, RunActive, UsageError
 from bulkstream.journal.record import read_record
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bulkstream.journal.record import RunRecord
 
 _OWNER_BYTES = 400
+PRUNED_AT_ONCE = 20
 
 
 def state_dir(environ: Mapping[str, str]) -> Path:
@@ -68,6 +71,14 @@ class RunFolder:
         self._lock = descriptor
         return self
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let go of the run in the end."""
+        try:
+            yield
+        finally:
+            self.unlock()
+
     def unlock(self) -> None:
         """Let go of it."""
         if self._lock is not None:
@@ -99,6 +110,14 @@ class RunFolder:
         if record.run_id != self.run_id:
             raise JournalDamaged(self.journal, f"it is of run {record.run_id!r}")
         return record
+
+    @property
+    def began(self) -> float:
+        """When the run began, by its name, in seconds since the epoch; a name that tells nothing is of now."""
+        try:
+            return datetime.strptime(self.run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return math.inf
 
     def remove(self) -> None:
         """Delete all of it."""
@@ -160,6 +179,23 @@ class RunStore:
             with suppress(JournalDamaged):
                 yield run, run.record()
 
+    def prune(self, before: float) -> int:
+        """Remove runs that were committed or aborted, and began before a time (seconds since the epoch).
+
+        Only a few at a time, so that it can be done whenever a run begins.
+        """
+        removed = 0
+        for run in self.list():
+            if run.began >= before or removed >= PRUNED_AT_ONCE:
+                break
+            with suppress(JournalError, RunActive):
+                run.lock()
+                if run.record().ended:
+                    run.remove()
+                    removed += 1
+            run.unlock()
+        return removed
+
     def holder(self, url: str, stream_id: int, execution_id: int) -> RunFolder | None:
         """Find the run that has opened an execution, if it was one of ours."""
         for run, record in self.records():
@@ -170,11 +206,11 @@ class RunStore:
 
 def _locked(descriptor: int) -> bool:
     """Lock a file; who only looks whether it is locked holds it for a moment, so ask more than once."""
-    for wait_s in (0.02, 0.05, 0.0):
+    for _ in range(3):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(wait_s)
+            time.sleep(0.001)
         else:
             return True
     return False

@@ -183,5 +183,4 @@ class Unkept:
 
 
 def _told(error: BaseException) -> str:
-    strerror = getattr(error, "strerror", None)
-    return str(strerror or error or type(error).__name__)
+    return str(getattr(error, "strerror", None) or "") or str(error) or type(error).__name__

@@ -169,6 +169,7 @@ def _event(row: tuple[Any, ...]) -> Event:
         int(event.detail["execution"]["id"])
     if event.step is Step.ENDED:
         Outcome(event.detail["outcome"])
+        int(event.detail["stream_id"])
     return event
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from bulkstream.sources.csv_files import CsvFiles, Types, open_csv, sampled_types
 from bulkstream.sources.files import CsvFile, FileSegment
+from bulkstream.sources.fingerprint import digest_of
+from bulkstream.sources.head import FileState
+from bulkstream.sources.header import HeaderDecision
 from bulkstream.sources.infer import Inferred, infer
 from bulkstream.sources.locate import locate
 from bulkstream.sources.schema import compare, read_schema, write_schema
@@ -18,11 +21,14 @@ __all__ = [
     "CsvFile",
     "CsvFiles",
     "FileSegment",
+    "FileState",
+    "HeaderDecision",
     "Inferred",
     "Segment",
     "Source",
     "Types",
     "compare",
+    "digest_of",
     "infer",
     "locate",
     "open_csv",

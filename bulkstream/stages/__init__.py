@@ -11,9 +11,11 @@ from bulkstream.stages.buffers import Buffer
 from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.crew import Crew
 from bulkstream.stages.cut import Cutter
-from bulkstream.stages.finalize import Terms, finalizing, gate
+from bulkstream.stages.finalize import Ending, finalizing, gate
+from bulkstream.stages.opening import Opening
 from bulkstream.stages.pack import Effort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
+from bulkstream.stages.terms import Holder, Terms
 from bulkstream.stages.upload import upload
 
 __all__ = [
@@ -23,6 +25,9 @@ __all__ = [
     "Crew",
     "Cutter",
     "Effort",
+    "Ending",
+    "Holder",
+    "Opening",
     "Packer",
     "Scan",
     "Scanner",

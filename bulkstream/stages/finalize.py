@@ -20,63 +20,72 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from bulkstream.api import ExecutionState
-from bulkstream.errors import ApiError, AuthError, CommitRefused, NotFound, OutcomeUnknown
+from bulkstream.errors import (
+    ApiError,
+    ApiUnreachable,
+    AuthError,
+    BulkstreamError,
+    CommitRefused,
+    Conflict,
+    NotFound,
+    NotReady,
+    OutcomeUnknown,
+    Throttled,
+)
+from bulkstream.journal import Step
 from bulkstream.model import OnFailure, Outcome
+from bulkstream.stages.opening import Opening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from bulkstream.api import ApiClient, Execution
+    from bulkstream.journal import Journal, Unkept
     from bulkstream.ledger import Ledger
-    from bulkstream.model import UpdateMethod
+    from bulkstream.model import Receipt
+    from bulkstream.stages.terms import Terms
 
 T = TypeVar("T")
 
 POLL_FIRST_S, POLL_LAST_S = 0.2, 5.0
 """Seconds between two looks at an execution that is being committed: at first, and at most."""
 
+UNTAKEN = (Throttled, NotReady, ApiUnreachable, AuthError)
+"""Refusals that don't depend on what an earlier attempt did, so they are no echo of it."""
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How an execution is opened, and on what terms it may end.
-
-    Attributes:
-        update_method: Overrides the stream's own for this execution, unless None.
-        key_columns: Key of an UPSERT, empty for the stream's own.
-        commit_timeout_s: Seconds to wait until a commit has reached its end.
-        abort_timeout_s: Seconds that cleaning up after a failure or an interrupt may take.
-    """
-
-    stream_id: int
-    update_method: UpdateMethod | None = None
-    key_columns: tuple[str, ...] = ()
-    on_failure: OnFailure = OnFailure.ABORT
-    commit_timeout_s: float = 600.0
-    abort_timeout_s: float = 10.0
+COMMIT_AGAIN_S = 60.0
+"""Longest pause between two commits that are refused as too soon by a server that does not say when to come again."""
 
 
 @asynccontextmanager
 async def finalizing(
-    client: ApiClient, terms: Terms, *, check: Callable[[], Awaitable[None]], ledger: Ledger
+    client: ApiClient,
+    terms: Terms,
+    *,
+    check: Callable[[], Awaitable[None]],
+    ledger: Ledger,
+    journal: Journal | Unkept,
+    tell: Callable[[str], None],
 ) -> AsyncIterator[Execution]:
     """Open an execution; commit it if the body ends and `check` passes, else abort it and raise what was raised.
 
-    Cancellation while the body runs aborts, shielded and for at most `abort_timeout_s`; once the commit was begun
+    Cancellation while the body runs aborts, shielded and for at most `abort_timeout_s`; once a commit was sent
     it never aborts, but waits that long for the commit's end. A failed commit is followed by an abort only when the
     server said that it did not take place.
 
     Raises:
+        StreamBusy: Another execution of the stream is open.
         CommitRefused: The server refused the commit, or ended the execution in failure; the dataset is unchanged.
         OutcomeUnknown: The commit's end could not be learned within `commit_timeout_s`.
     """
-    ending = _Ending(client, terms, ledger)
+    ending = Ending(client, terms, ledger, journal, tell)
     try:
-        yield await _settle(ending.open(), terms.abort_timeout_s)
+        yield await settle(ending.open(), terms.abort_timeout_s)
         await check()
+        await ending.commit()
     except BaseException:
         await ending.abort()
         raise
-    await _settle(ending.commit(), terms.abort_timeout_s)
 
 
 def gate(ledger: Ledger, *, read_bytes: int, added_bytes: int, changes: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,27 +106,57 @@ def gate(ledger: Ledger, *, read_bytes: int, added_bytes: int, changes: tuple[st
         reasons.append(f"{ledger.cut_rows:,} rows were read, {ledger.acked_rows:,} acknowledged")
     if sorted(ledger.receipts) != list(range(1, ledger.cut_parts + 1)):
         reasons.append(f"the acknowledged parts are not 1 to {ledger.cut_parts:,} without a gap")
+    elif gap := _gap(ledger.receipts, read_bytes):
+        reasons.append(gap)
     return tuple(reasons)
 
 
-class _Ending:
+def _gap(receipts: Mapping[int, Receipt], read_bytes: int) -> str:
+    """Say where the parts, in their order, don't follow each other from the source's first byte to its last."""
+    position = 0
+    for number in range(1, len(receipts) + 1):
+        if receipts[number].begin != position:
+            return f"part {number:,} begins at byte {receipts[number].begin:,}, not at {position:,}"
+        position = receipts[number].end
+    return "" if position == read_bytes else f"the last part ends at byte {position:,} of {read_bytes:,}"
+
+
+class Ending:
     """One execution, from its creation to its end."""
 
-    def __init__(self, client: ApiClient, terms: Terms, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        terms: Terms,
+        ledger: Ledger,
+        journal: Journal | Unkept,
+        tell: Callable[[str], None],
+    ) -> None:
         self._client = client
         self._terms = terms
         self._ledger = ledger
-        self._execution: Execution | None = None
+        self._journal = journal
+        self._tell = tell
+        self._execution: Execution | None = terms.resumed
+        self._commit_sent = self._in_doubt = False
+
+    def __repr__(self) -> str:
+        return f"Ending({self._execution!r}, {self._ledger.outcome})"
 
     async def open(self) -> Execution:
-        self._execution = await self._client.executions.create(
-            self._terms.stream_id, update_method=self._terms.update_method, key_columns=self._terms.key_columns
-        )
+        """Create the execution, or take the one that is resumed."""
+        if self._execution is None:
+            await self._journal.note(Step.CREATING, server_time=self._client.server_time())
+            self._execution = await Opening(self._client, self._terms, self._tell).open()
+            self._ledger.execution_id = self._execution.id
+            await self._journal.note(Step.OPENED, execution=self._execution.as_json())
         self._ledger.execution_id = self._execution.id
         return self._execution
 
     async def abort(self) -> None:
-        """Abort what was opened, unless it is to be kept; set the outcome to what was achieved."""
+        """Abort what was opened, unless it is to be kept or a commit decides; set the outcome to what was achieved."""
+        if self._ledger.outcome is not None:
+            return
         if self._execution is None:
             self._ledger.outcome = Outcome.ABORTED
             return
@@ -125,26 +164,108 @@ class _Ending:
         if self._terms.on_failure is OnFailure.KEEP:
             return
         with anyio.move_on_after(self._terms.abort_timeout_s, shield=True):
-            if await self._aborted(self._execution):
-                self._ledger.outcome = Outcome.ABORTED
+            self._ledger.outcome = await self._aborted(self._execution)
 
     async def commit(self) -> None:
-        """Commit, and set the outcome as soon as the server tells it."""
+        """Commit, and set the outcome as soon as the server tells it.
+
+        Raises:
+            CommitRefused: The server did not commit.
+            OutcomeUnknown: Nobody can tell.
+        """
         if self._execution is None:
             raise RuntimeError("no execution was opened")
+        await self._journal.note(Step.COMMITTING)
+        pauses = Pauses(self._terms.commit_wait_s)
+        while refusal := await settle(self._tried(self._execution), self._terms.abort_timeout_s):
+            await self._pause(refusal, pauses)
+
+    async def follow(self, latest: Execution) -> None:
+        """Read an execution that was committed, perhaps, until it tells; set the outcome.
+
+        Raises:
+            CommitRefused: It has failed.
+            OutcomeUnknown: It has not come to an end within `commit_timeout_s`.
+        """
         self._ledger.outcome = Outcome.UNKNOWN
-        try:
-            latest = await self._client.executions.commit(self._execution)
-        except ApiError as error:
-            if not _may_have_committed(error):
-                await self.abort()
-                raise CommitRefused(f"the commit was refused: {error}", hint=error.hint) from error
-            latest = self._execution
         with anyio.move_on_after(self._terms.commit_timeout_s):
             latest = await self._read_to_the_end(latest)
         self._conclude(latest)
 
+    async def reconcile(self, *, repeatable: bool) -> None:
+        """Settle a commit that an earlier process has sent, perhaps.
+
+        Args:
+            repeatable: The rows may be committed a second time without being there twice, so that a commit which does
+                not seem to have arrived is sent again.
+
+        Raises:
+            CommitRefused: The server has not committed.
+            OutcomeUnknown: Nobody can tell.
+        """
+        if self._execution is None:
+            raise RuntimeError("no execution was opened")
+        self._ledger.outcome, self._in_doubt = Outcome.UNKNOWN, True
+        latest = await self._client.executions.get(self._execution)
+        if latest.state is ExecutionState.OPEN and repeatable:
+            self._tell(f"execution {latest.id} is not committed yet: committing it")
+            await self.commit()
+        else:
+            await settle(self.follow(latest), self._terms.abort_timeout_s)
+
+    async def give_up(self, *, committing: bool) -> None:
+        """Abort what an earlier process has left open.
+
+        Args:
+            committing: A commit was sent, perhaps.
+
+        Raises:
+            OutcomeUnknown: It was, and the server does not tell what became of it.
+            BulkstreamError: The execution could not be aborted.
+        """
+        if self._execution is None:
+            raise RuntimeError("no execution was opened")
+        self._commit_sent = self._in_doubt = committing
+        self._ledger.outcome = await self._aborted(self._execution)
+        execution = f"execution {self._execution.id} of stream {self._execution.stream_id}"
+        if self._ledger.outcome is Outcome.UNKNOWN:
+            raise OutcomeUnknown(f"what became of {execution} is not known", hint="Try again later.")
+        if self._ledger.outcome is Outcome.KEPT:
+            raise BulkstreamError(f"{execution} could not be aborted", hint="Try again later.")
+
+    async def _tried(self, execution: Execution) -> Throttled | None:
+        """Send the commit and follow it to its end; return the refusal of one that comes too soon."""
+        self._ledger.outcome, self._commit_sent = Outcome.UNKNOWN, True
+        try:
+            latest = await self._client.executions.commit(execution)
+        except ApiError as error:
+            if not _may_have_committed(error) and not (self._in_doubt and isinstance(error, Conflict)):
+                self._ledger.outcome = None
+                if isinstance(error, Throttled):
+                    return error
+                raise _refused(error) from error
+            self._tell(f"what became of the commit is not known ({error.message or error}): asking the server")
+            latest = execution
+        await self.follow(latest)
+        return None
+
+    async def _pause(self, refusal: Throttled, pauses: Pauses) -> None:
+        """Wait until the server may take the commit.
+
+        Raises:
+            CommitRefused: That is longer than anybody wants to wait.
+        """
+        wait_s = pauses.next(refusal.exchange.retry_after_s)
+        if wait_s is None:
+            raise _refused(refusal) from refusal
+        self._tell(
+            f"the server refuses the commit as too soon after the last one (about one in 15 minutes and stream): "
+            f"waiting {wait_s:.0f} s"
+        )
+        await anyio.sleep(wait_s)
+
     def _conclude(self, latest: Execution) -> None:
+        stream_id, run_id = self._terms.stream_id, self._ledger.run_id
         match latest.state:
             case ExecutionState.COMMITTED:
                 self._ledger.outcome = Outcome.COMMITTED
@@ -154,8 +275,8 @@ class _Ending:
             case ExecutionState.OPEN:
                 raise OutcomeUnknown(
                     f"the commit of execution {latest.id} has not come to an end: last seen as {latest.current_state}",
-                    hint=f"Look again with `bulkstream executions get {self._terms.stream_id} {latest.id}`: SUCCESS "
-                    "means that the rows are in. Don't load them again before it tells.",
+                    hint=f"Look again with `bulkstream executions get {stream_id} {latest.id}`: SUCCESS means that the "
+                    f"rows are in. `bulkstream resume {run_id}` settles it; don't load the rows again before.",
                 )
 
     async def _read_to_the_end(self, latest: Execution) -> Execution:
@@ -173,28 +294,58 @@ class _Ending:
                 pause = min(2 * pause, POLL_LAST_S)
         return latest
 
-    async def _aborted(self, execution: Execution) -> bool:
+    async def _aborted(self, execution: Execution) -> Outcome:
+        """Abort; where the server does not acknowledge that, say what the execution itself tells."""
         try:
             await self._client.executions.abort(execution)
         except ApiError:
-            return await self._failed(execution)
-        return True
+            return await self._outcome_of(execution)
+        return await self._outcome_of(execution) if self._in_doubt else Outcome.ABORTED
 
-    async def _failed(self, execution: Execution) -> bool:
-        """Whether the server has ended the execution itself, so that there is nothing left to abort."""
+    async def _outcome_of(self, execution: Execution) -> Outcome:
+        """Say what became of an execution that can't be aborted."""
         try:
             latest = await self._client.executions.get(execution.stream_id, execution.id)
+        except NotFound:
+            return Outcome.ABORTED
         except ApiError:
-            return False
-        return latest.state is ExecutionState.FAILED
+            return Outcome.UNKNOWN if self._in_doubt else Outcome.KEPT
+        match latest.state:
+            case ExecutionState.FAILED:
+                return Outcome.ABORTED
+            case ExecutionState.COMMITTED:  # by a commit that the server had refused, or by somebody else
+                return Outcome.COMMITTED if self._commit_sent else Outcome.UNKNOWN
+            case ExecutionState.OPEN:
+                return Outcome.UNKNOWN if self._in_doubt else Outcome.KEPT
+
+
+@dataclass(slots=True)
+class Pauses:
+    """How long to wait between commits that come too soon, `left` seconds in all."""
+
+    left: float
+    following: float = 1.0
+
+    def next(self, asked_s: float | None) -> float | None:
+        """Return the next pause: as long as the server asks for, else growing; None when none is left."""
+        wait_s = asked_s or self.following
+        self.following = min(2 * self.following, COMMIT_AGAIN_S)
+        if wait_s > self.left:
+            return None
+        self.left -= wait_s
+        return wait_s
+
+
+def _refused(error: ApiError) -> CommitRefused:
+    return CommitRefused(f"the commit was refused: {error}", hint=error.hint)
 
 
 def _may_have_committed(error: ApiError) -> bool:
     """Whether a failed commit may have taken effect: itself, or an earlier attempt of which it is the echo."""
-    return error.ambiguous or error.attempts > 1
+    return error.ambiguous or (error.attempts > 1 and not isinstance(error, UNTAKEN))
 
 
-async def _settle(work: Coroutine[None, None, T] | Awaitable[T], grace_s: float) -> T:
+async def settle(work: Coroutine[None, None, T] | Awaitable[T], grace_s: float) -> T:
     """Await `work`; if the caller is cancelled meanwhile, let it go on for `grace_s` seconds before it is cancelled.
 
     What changes the server's state must not be cut off between its effect and the note that it was taken.

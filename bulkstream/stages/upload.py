@@ -15,16 +15,14 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
     from anyio.abc import ObjectReceiveStream
 
-    from bulkstream.ledger import Ledger
-
 
 async def upload(
     parts: ObjectReceiveStream[Part],
     *,
     put: Callable[[Part], Awaitable[None]],
+    acknowledge: Callable[[Receipt], None],
     turns: CapacityLimiter,
     concurrency: Callable[[], int],
-    ledger: Ledger,
 ) -> None:
     """Send parts until there are no more; run as many tasks of this as there may be uploads, over one limiter.
 
@@ -34,6 +32,7 @@ async def upload(
 
     Raises:
         PartFailed: The server refused a part, or its retries ran out.
+        JournalUnwritable: Receipts can't be kept any more.
     """
     async with parts:
         while True:
@@ -42,7 +41,7 @@ async def upload(
                     part = await parts.receive()
                 except EndOfStream:
                     return
-                ledger.receipt(await _send(part, put))
+                acknowledge(await _send(part, put))
                 del part  # a task that waits for its turn holds nothing
                 turns.total_tokens = concurrency()
 

@@ -19,6 +19,7 @@ from bulkstream.errors import (
     OutcomeUnknown,
     PartFailed,
     RequestRejected,
+    RunActive,
     SchemaError,
     SourceChanged,
     SourceMissing,
@@ -27,7 +28,7 @@ from bulkstream.errors import (
     UsageError,
 )
 from bulkstream.ledger import Ledger
-from bulkstream.model import OnFailure, Outcome
+from bulkstream.model import Outcome
 
 if TYPE_CHECKING:
     from bulkstream.model import Report
@@ -110,10 +111,22 @@ def test_aborted_load_tells_its_reason(error: BaseException, execution_id: int |
 
 
 @pytest.mark.parametrize("error", [PartFailed(3, RequestRejected(EXCHANGE)), asyncio.CancelledError()])
-@pytest.mark.parametrize(("wish", "code"), [(OnFailure.KEEP, Exit.KEPT), (OnFailure.ABORT, Exit.FAILED)])
-def test_kept_execution_is_a_wish_or_a_failure(error: BaseException, wish: OnFailure, code: Exit) -> None:
-    """An execution that is open on purpose gives 9; one that could not be aborted is no clean abort."""
-    assert exit_code(error, report_of(Outcome.KEPT), wish) is code
+@pytest.mark.parametrize(("resumable", "code"), [(True, Exit.KEPT), (False, Exit.FAILED)])
+def test_kept_run_can_be_resumed_or_is_a_failure(error: BaseException, resumable: bool, code: Exit) -> None:
+    """An execution that is still open gives 9 if the run can go on; without a journal it is no clean end."""
+    assert exit_code(error, report_of(Outcome.KEPT), resumable=resumable) is code
+
+
+@pytest.mark.parametrize("outcome", [Outcome.KEPT, Outcome.UNKNOWN])
+def test_run_that_is_alive_is_no_interrupted_one(outcome: Outcome) -> None:
+    """Whoever tries to resume a run that goes on is told so by code 1, not by a code for what has ended."""
+    assert exit_code(RunActive("r", ""), report_of(outcome)) is Exit.FAILED
+
+
+def test_run_that_was_given_up_is_a_success_of_giving_up() -> None:
+    """Aborting what was asked to be aborted gives 0; failing to, what it failed of."""
+    assert exit_code(None, report_of(Outcome.ABORTED), given_up=True) is Exit.COMMITTED
+    assert exit_code(ApiUnreachable(EXCHANGE), report_of(Outcome.KEPT), given_up=True) is Exit.FAILED
 
 
 def test_refused_credentials_are_found_behind_another_error() -> None:

@@ -24,7 +24,11 @@ FLAGS = {
     "": "--version --show-completion --install-completion",
     "demo": "FILE --rows --json --quiet --keep",
     "upload": "SOURCE --stream --dataset-name --mode --key --schema --part-size --concurrency --workers --level"
-    " --header --on-failure --dry-run --json --profile --quiet",
+    " --header --on-failure --journal --no-journal --take-over --dry-run --json --profile --quiet",
+    "resume": "RUN_ID --abort --json --profile --quiet",
+    "runs list": "--json --profile",
+    "runs show": "RUN_ID --json --profile",
+    "runs gc": "--dry-run --json --profile",
     "bench": "FILE --target --plot --json --save-profile --repeats --size --part-size --concurrency --profile --quiet",
     "doctor": "--json --profile",
     "sandbox": "--host --port --data --port-file",
@@ -76,7 +80,7 @@ def test_help_tells_of_every_flag(command: str) -> None:
 def test_every_command_is_listed() -> None:
     """No command is promised that does not exist, or exists without being checked above."""
     assert {name for name, _ in commands()} == set(FLAGS) - {""}
-    for group in ("", "streams", "executions"):
+    for group in ("", "streams", "executions", "runs"):
         within = {name.removeprefix(group).split()[0] for name in FLAGS if name and name.startswith(group)}
         assert within <= set(re.findall(r"[\w-]+", help_of(group)))
 

@@ -265,7 +265,7 @@ async def test_kept_execution_can_be_aborted_as_the_hint_says(tmp_path: Path, da
         assert run.json["outcome"] == "kept"
         assert await server.states() == ["ACTIVE"]
 
-        hinted = re.search(r"`bulkstream (executions abort .*)`", run.err)
+        hinted = re.search(r"`bulkstream (resume \S+ --abort)`", run.err)
         assert hinted, run.err
         aborting = await server.shell.run(*hinted[1].split())
         assert aborting.code == 0
@@ -286,21 +286,27 @@ async def test_interrupted_load_can_be_kept(tmp_path: Path, data: bytes) -> None
         assert await server.states() == ["ACTIVE"]
     assert run.code == 9
     assert "interrupted: keeping execution 1001" in run.err
-    assert "bulkstream executions abort 1 1001" in run.err
+    assert re.search(r"`bulkstream resume \S+`", run.err)
 
 
-async def test_abort_that_fails_is_no_clean_abort(tmp_path: Path, data: bytes) -> None:
-    """Where the abort is refused the code is 1, and the hint says what may still be open."""
+@pytest.mark.parametrize(
+    ("journal", "code", "hint"),
+    [((), 9, "finish it with `bulkstream resume"), (("--no-journal",), 1, "bulkstream executions abort 1 1001")],
+)
+async def test_abort_that_fails_is_no_clean_abort(
+    tmp_path: Path, data: bytes, journal: tuple[str, ...], code: int, hint: str
+) -> None:
+    """Where the abort is refused, the hint says what may still be open; 9 if it can be resumed, else 1."""
 
     async def refuse(request: web.Request) -> web.Response | None:
         refused = request.path.endswith(("/part/2", "/abort"))
         return web.json_response({"message": "no"}, status=400) if refused else None
 
     async with serving(tmp_path, refuse, dialect=Dialect.PUBLIC) as server:
-        run = await server.shell.run("upload", "a.csv", "--dataset-name", "A", *SMALL_PARTS)
+        run = await server.shell.run("upload", "a.csv", "--dataset-name", "A", *SMALL_PARTS, *journal)
 
-    assert run.code == 1
-    assert is_clean_error(run, "part 2 failed", "bulkstream executions abort 1 1001")
+    assert run.code == code
+    assert is_clean_error(run, "part 2 failed", hint)
 
 
 async def test_commit_whose_answer_was_lost_is_looked_up(tmp_path: Path, data: bytes) -> None:

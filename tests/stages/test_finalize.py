@@ -18,20 +18,37 @@ from bulkstream.errors import (
     Throttled,
     Unauthorized,
 )
+from bulkstream.journal import Unkept
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, Packed, Part, Receipt
-from bulkstream.stages import finalizing, gate
-from bulkstream.stages.finalize import Terms
+from bulkstream.stages import Terms, finalizing, gate
 from tests.support.scripted_client import ScriptedClient, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
-TERMS = Terms(stream_id=1, commit_timeout_s=0.05, abort_timeout_s=0.05)
+    from bulkstream.api import Execution
+
+TERMS = Terms(stream_id=1, commit_timeout_s=0.05, commit_wait_s=0.05, abort_timeout_s=0.05)
 
 
 async def passes() -> None:
     """Stand for a gate that finds nothing."""
+
+
+def opened(
+    client: ScriptedClient, terms: Terms, ledger: Ledger, check: Callable[[], Awaitable[None]] = passes
+) -> AbstractAsyncContextManager[Execution]:
+    """Open an execution of a scripted client, with no journal."""
+    return finalizing(
+        client,  # type: ignore[arg-type]
+        terms,
+        check=check,
+        ledger=ledger,
+        journal=Unkept(),
+        tell=lambda _: None,
+    )
 
 
 async def finalize(
@@ -44,7 +61,7 @@ async def finalize(
     """Run a body inside an execution; return the ledger and what was raised."""
     ledger = Ledger()
     try:
-        async with finalizing(client, terms, check=check, ledger=ledger):  # type: ignore[arg-type]
+        async with opened(client, terms, ledger, check):
             await body()
     except Exception as error:  # noqa: BLE001 - it is what the test looks at
         return ledger, error
@@ -201,7 +218,7 @@ async def cancelled_during(call: str, client: ScriptedClient, *, finish: bool) -
     async with anyio.create_task_group() as tasks:
 
         async def load() -> None:
-            async with finalizing(client, TERMS, check=passes, ledger=ledger):  # type: ignore[arg-type]
+            async with opened(client, TERMS, ledger):
                 if call == "part":
                     await client._play("part 1", "ACTIVE")
 
@@ -262,9 +279,11 @@ def acknowledged(*numbers: int, cut: int) -> Ledger:
     """Return the ledger of a load of `cut` chunks, 10 bytes and 2 rows each, with some receipts."""
     ledger = Ledger(total_bytes=10 * cut)
     for number in range(1, cut + 1):
-        ledger.packed(Packed(Part(number, b"gzip!", 10, 2), level=1, cut_s=0, busy_s=0, cpu_s=0))
+        ledger.packed(
+            Packed(Part(number, b"gzip!", 10, 2, 10 * number - 10, 10 * number), level=1, cut_s=0, busy_s=0, cpu_s=0)
+        )
     for number in numbers:
-        ledger.receipt(Receipt(number, 10, 5, 2))
+        ledger.receipt(Receipt(number, 10, 5, 2, 10 * number - 10, 10 * number))
     return ledger
 
 
@@ -272,8 +291,20 @@ def test_gate_opens_when_all_that_was_read_was_acknowledged() -> None:
     """Order doesn't matter; line feeds that were put between files count."""
     ledger = acknowledged(2, 1, 3, cut=3)
     ledger.total_bytes = 29
+    ledger.receipts[3] = replace(ledger.receipts[3], end=29)
 
     assert gate(ledger, read_bytes=29, added_bytes=1, changes=()) == ()
+
+
+@pytest.mark.parametrize(("begin", "end"), [(11, 20), (9, 20), (10, 19)])
+def test_gate_sees_parts_that_don_t_follow_each_other(begin: int, end: int) -> None:
+    """The same number of bytes is not the same bytes: each part must begin where the one before it ends."""
+    ledger = acknowledged(1, 2, cut=2)
+    ledger.receipts[2] = replace(ledger.receipts[2], begin=begin, end=end)
+
+    (reason,) = gate(ledger, read_bytes=20, added_bytes=0, changes=())
+
+    assert "part" in reason
 
 
 @pytest.mark.parametrize(

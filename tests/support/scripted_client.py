@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from bulkstream.errors import Exchange
 
 if TYPE_CHECKING:
     from bulkstream.api.watch import Watch
+    from bulkstream.errors import ApiError
 
 Step = Exception | Callable[[], Awaitable[None]] | str | None
 
@@ -30,17 +31,34 @@ class ScriptedClient:
     """Plays, call by call, the steps of its script; a call without steps simply succeeds.
 
     A step is an exception to raise, an async function to await, a state to answer with, or None. The last step of
-    a call is repeated.
+    a call is repeated. `found` is what a listing shows.
     """
 
     script: dict[str, list[Step]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    found: list[Execution] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._steps = {name: deque(steps) for name, steps in self.script.items()}
         self.executions = SimpleNamespace(
-            create=self._create, commit=self._commit, abort=self._abort, get=self._get, upload_part=self._upload_part
+            create=self._create,
+            commit=self._commit,
+            abort=self._abort,
+            get=self._get,
+            list=self._list,
+            upload_part=self._upload_part,
         )
+
+    def server_time(self) -> float:
+        return 1000.0
+
+    async def hold_off(self, _: str, error: ApiError, attempt: int) -> bool:
+        return error.retryable and attempt < 3
+
+    async def _list(self, _: int) -> AsyncIterator[Execution]:
+        self.calls.append("list")
+        for each in self.found:
+            yield each
 
     async def _play(self, call: str, state: str) -> Execution:
         self.calls.append(call)

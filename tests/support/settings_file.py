@@ -38,6 +38,7 @@ EXAMPLES = {
     "token": '"…"',
     "client_id": '"…"',
     "client_secret": '"…"',
+    "dir": '"/var/lib/bulkstream"',
     "ca_bundle": '"/etc/ssl/company-ca.pem"',
 }
 """What is shown for settings without a default."""

@@ -1,0 +1,128 @@
+"""`bulkstream runs …`: what the journals tell of the runs on this machine, and clearing them away."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bulkstream.cli.options import AsJson, Profile
+from bulkstream.cli.run import told
+
+if TYPE_CHECKING:
+    from bulkstream.cleanup import Sweep
+    from bulkstream.journal import RunFolder, RunRecord
+
+runs = typer.Typer(
+    help="List, show and clear away the runs of this machine.", no_args_is_help=True, rich_markup_mode=None
+)
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="Name of the run.", show_default=False)]
+
+
+@runs.command(name="list")
+def list_(as_json: AsJson = False, profile: Profile = None) -> None:
+    """List the runs, the newest first."""
+    with told(as_json=as_json):
+        from bulkstream.cli.output import print_json, print_table
+        from bulkstream.runs import store_of
+        from bulkstream.settings import load_settings
+
+        found = [_summary(run, record) for run, record in store_of(load_settings(profile=profile)).records()]
+        if as_json:
+            print_json(found)
+        else:
+            titles = ("run", "state", "stream", "execution", "parts", "rows", "began")
+            keys = ("run_id", "state", "stream_id", "execution_id", "parts", "rows", "began")
+            print_table(titles, [[each[key] for key in keys] for each in found])
+
+
+@runs.command()
+def show(run_id: RunId, as_json: AsJson = False, profile: Profile = None) -> None:
+    """Show a run: what it was begun with, and what has happened."""
+    with told(as_json=as_json):
+        from bulkstream.cli.output import print_facts, print_json, print_table
+        from bulkstream.runs import store_of
+        from bulkstream.settings import load_settings
+
+        run = store_of(load_settings(profile=profile)).get(run_id)
+        record = run.record()
+        steps = [{"at": _time(each.at), "step": str(each.step), **each.detail} for each in record.events]
+        if as_json:
+            print_json({**_summary(run, record), "plan": record.plan.model_dump(mode="json"), "steps": steps})
+            return
+        print_facts(_facts(run, record))
+        typer.echo()
+        print_table(("when", "step", "detail"), [(each["at"], each["step"], _detail(each)) for each in steps])
+
+
+@runs.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+    profile: Profile = None,
+) -> None:
+    """Abort executions of runs that were cut off, and remove old journals.
+
+    Runs that are alive, that were kept on purpose, or whose commit is not settled are left alone.
+    """
+    with told(as_json=as_json):
+        from dataclasses import asdict
+
+        from bulkstream.cleanup import sweep
+        from bulkstream.cli.api import call
+        from bulkstream.cli.output import print_json, print_table
+
+        swept: list[Sweep] = call(lambda client: sweep(client, dry_run=dry_run), profile)
+        if as_json:
+            print_json([asdict(each) for each in swept])
+        else:
+            print_table(("run", "done" if not dry_run else "to do", "why"), [tuple(asdict(e).values()) for e in swept])
+
+
+def _summary(run: "RunFolder", record: "RunRecord") -> dict[str, Any]:
+    return {
+        "run_id": record.run_id,
+        "state": _state(run, record),
+        "stream_id": record.plan.stream_id,
+        "execution_id": record.execution_id,
+        "parts": len(record.receipts),
+        "rows": sum(receipt.rows for receipt in record.receipts.values()),
+        "began": _time(record.plan.created),
+    }
+
+
+def _state(run: "RunFolder", record: "RunRecord") -> str:
+    """Name where a run stands, for people: alive, its outcome, or interrupted."""
+    if run.active:
+        return "alive"
+    return str(record.phase if record.ended else record.outcome or "interrupted")
+
+
+def _facts(run: "RunFolder", record: "RunRecord") -> list[tuple[str, str]]:
+    from bulkstream.cli.text import size
+
+    plan, raw = record.plan, sum(receipt.raw_bytes for receipt in record.receipts.values())
+    files = ", ".join(file.path for file in plan.files[:3]) + (", …" if len(plan.files) > 3 else "")  # noqa: PLR2004
+    state = _state(run, record)
+    return [
+        ("run", f"{record.run_id}: {state}"),
+        ("account", f"{plan.url}, {plan.dialect} dialect"),
+        ("stream", f"{plan.stream_id}, execution {record.execution_id or '-'}, {plan.method or 'mode unknown'}"),
+        ("source", f"{len(plan.files):,} file(s): {files}" if plan.files else plan.unrepeatable),
+        ("parts", f"{len(record.receipts):,} acknowledged, of up to {size(plan.part_bytes)}"),
+        ("raw", f"{size(raw)} of {size(plan.total_bytes)}" if plan.total_bytes is not None else size(raw)),
+        ("error", str((record.report or {}).get("error") or "-")),
+        ("next", f"bulkstream resume {record.run_id}" if not record.ended and state != "alive" else "-"),
+    ]
+
+
+def _detail(step: dict[str, Any]) -> str:
+    shown = {key: value for key, value in step.items() if key not in {"at", "step", "execution"} and value is not None}
+    if "execution" in step:
+        shown = {"execution": step["execution"].get("id")}
+    if "outcome" in step:
+        shown = {key: step[key] for key in ("outcome", "parts", "rows", "error") if step.get(key) is not None}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,184 @@
+"""Going on with a run whose process was cut off, or that was kept: finishing it, or giving it up."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from bulkstream.api import Execution, ExecutionState
+from bulkstream.errors import CommitRefused, NotFound, OutcomeUnknown, StreamBusy
+from bulkstream.journal import Phase, Step
+from bulkstream.model import OnFailure, Outcome
+from bulkstream.pipeline import Job, run
+from bulkstream.reporter import Notice
+from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, standing
+from bulkstream.settings import overridden
+from bulkstream.sources import CsvFiles, HeaderDecision
+from bulkstream.stages import Ending, Opening, Terms
+from bulkstream.tune import tuned, usable_cores
+
+if TYPE_CHECKING:
+    from bulkstream.api import ApiClient
+    from bulkstream.journal import Journal, RunRecord
+    from bulkstream.ledger import Ledger
+    from bulkstream.reporter import Reporter
+    from bulkstream.settings import Upload
+    from bulkstream.tune import Tuning
+
+
+class Resumption:
+    """One process's share of a run that another one has begun; the ledger tells how it went."""
+
+    def __init__(
+        self, record: RunRecord, client: ApiClient, journal: Journal, ledger: Ledger, reporter: Reporter
+    ) -> None:
+        self._record = record
+        self._client = client
+        self._journal = journal
+        self._ledger = ledger
+        self._reporter = reporter
+        ledger.begin(record.plan.stream_id, record.plan.total_bytes, record.receipts)
+        ledger.execution_id = record.execution_id
+
+    def __repr__(self) -> str:
+        return f"Resumption({self._record.run_id}, {self._record.phase}, {len(self._record.receipts)} receipts)"
+
+    async def finish(self) -> None:
+        """Send what has no receipt and commit, or find out what became of the commit.
+
+        Raises:
+            UsageError: The run belongs to another account.
+            SourceChanged: The source is not what it was; nothing was sent.
+            NotResumable: The source can't be read again.
+            CommitRefused: The execution is gone, or the server did not commit.
+            BulkstreamError: As a load does.
+        """
+        try:
+            await self._take_up()
+            if self._record.phase is Phase.COMMITTING:
+                await self._settle()
+            else:
+                await to_thread.run_sync(check_unchanged, self._record)
+                await self._go_on(await self._execution())
+        finally:
+            self._ledger.outcome = self._ledger.outcome or standing(self._record)
+
+    async def give_up(self) -> None:
+        """Abort what the run has left open; where its commit was sent, find out what became of it.
+
+        Raises:
+            UsageError: The run belongs to another account.
+            OutcomeUnknown: The commit was sent, and nobody can tell what became of it.
+            ApiError: The execution could not be aborted.
+        """
+        try:
+            await self._take_up()
+            if self._record.execution is not None:
+                await self._ending(OnFailure.ABORT).give_up(committing=self._record.phase is Phase.COMMITTING)
+            else:
+                await self._drop_orphans()
+        finally:
+            self._ledger.outcome = self._ledger.outcome or standing(self._record)
+
+    async def _take_up(self) -> None:
+        check_account(self._record, self._client)
+        await self._journal.note(Step.RESUMED, process=os.getpid(), host=socket.gethostname())
+        count = len(self._record.receipts)
+        self._tell(f"run {self._record.run_id}: {count:,} part{'' if count == 1 else 's'} acknowledged so far")
+
+    async def _execution(self) -> Execution | None:
+        """Return the execution to go on with, None if one is to be created.
+
+        Raises:
+            CommitRefused: It is not open any more.
+        """
+        if self._record.execution is None:
+            return None
+        kept = Execution.model_validate(self._record.execution)
+        try:
+            latest = await self._client.executions.get(kept)
+        except NotFound:
+            state, word = ExecutionState.FAILED, "not known to the server"
+        else:
+            state, word = latest.state, latest.current_state
+        if state is ExecutionState.OPEN:
+            return kept
+        self._ledger.outcome = Outcome.UNKNOWN if state is ExecutionState.COMMITTED else Outcome.ABORTED
+        if state is ExecutionState.COMMITTED:
+            raise OutcomeUnknown(
+                f"execution {kept.id} was committed, but not by run {self._record.run_id}",
+                hint="Compare the dataset with the source before you load again.",
+            )
+        raise CommitRefused(
+            f"run {self._record.run_id} can't be resumed: execution {kept.id} is {word}; none of its rows are in the "
+            "dataset",
+            hint="Load again.",
+        )
+
+    async def _go_on(self, execution: Execution | None) -> None:
+        plan, settings = self._record.plan, self._settings
+        decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
+        job = Job(
+            source=CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns)),
+            terms=self._terms(settings.on_failure, execution),
+            tuning=self._tuning(settings),
+            max_record_bytes=plan.max_record_bytes,
+            announce_parts=plan.announce_parts,
+            done=self._record.receipts if execution else {},
+            columns=plan.columns,
+            method=plan.method,
+        )
+        await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
+
+    async def _settle(self) -> None:
+        ending = self._ending(self._settings.on_failure)
+        try:
+            await ending.reconcile(repeatable=self._record.plan.method in REPEATABLE)
+        except BaseException:
+            await ending.abort()
+            raise
+
+    async def _drop_orphans(self) -> None:
+        """Abort an execution whose creation was asked for, if its answer was lost."""
+        self._ledger.outcome = Outcome.KEPT
+        terms = self._terms(OnFailure.ABORT, None)
+        if terms.asked_at is not None:
+            try:
+                await Opening(self._client, terms, self._tell).clear()
+            except StreamBusy as busy:  # somebody else's
+                self._tell(f"left alone: {busy}")
+        self._ledger.outcome = Outcome.ABORTED
+
+    @property
+    def _settings(self) -> Upload:
+        return overridden(self._client.settings.upload, self._record.plan.settings)
+
+    def _tuning(self, settings: Upload) -> Tuning:
+        kept = overridden(settings, {"part_size": self._record.plan.part_bytes})
+        return tuned(kept, total_bytes=self._record.plan.total_bytes, cores=usable_cores())
+
+    def _ending(self, on_failure: OnFailure) -> Ending:
+        execution = Execution.model_validate(self._record.execution)
+        return Ending(self._client, self._terms(on_failure, execution), self._ledger, self._journal, self._tell)
+
+    def _terms(self, on_failure: OnFailure, execution: Execution | None) -> Terms:
+        plan, settings, creating = self._record.plan, self._settings, self._record.creating
+        asked_at = creating.detail.get("server_time") if creating and execution is None else None
+        return Terms(
+            stream_id=plan.stream_id,
+            update_method=plan.mode,
+            key_columns=plan.key_columns,
+            on_failure=on_failure,
+            commit_timeout_s=settings.commit_timeout_s,
+            commit_wait_s=settings.commit_wait_s,
+            abort_timeout_s=settings.abort_timeout_s,
+            resumed=execution,
+            asked_at=asked_at,
+            holder=holder_of(self._client),
+        )
+
+    def _tell(self, text: str) -> None:
+        self._reporter.notice(Notice(text))

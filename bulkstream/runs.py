@@ -1,0 +1,231 @@
+"""Runs and their journals: what is written of a load that begins, and a load made of what was written.
+
+prepare ──Job──► recorded ──► pipeline.run ──► the journal holds the outcome
+journal ──► unfinished ──Job──► recorded ──► …
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from bulkstream import __version__
+from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, UsageError
+from bulkstream.journal import Journal, Phase, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
+from bulkstream.model import Outcome, UpdateMethod
+from bulkstream.reporter import Notice
+from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of
+from bulkstream.stages import Holder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from bulkstream.api import ApiClient, Execution
+    from bulkstream.journal import RunFolder, RunRecord
+    from bulkstream.ledger import Ledger
+    from bulkstream.pipeline import Job
+    from bulkstream.prepare import Request
+    from bulkstream.reporter import Reporter
+    from bulkstream.settings import Settings
+
+
+def store_of(settings: Settings) -> RunStore:
+    """Return the runs of the state directory that the settings, or else the environment, name."""
+    return RunStore(settings.state.dir or state_dir(os.environ))
+
+
+def holder_of(client: ApiClient) -> Callable[[Execution], Awaitable[Holder | None]]:
+    """Return what tells which run of ours has opened an execution of the client's account."""
+    store = store_of(client.settings)
+
+    def find(execution: Execution) -> Holder | None:
+        run = store.holder(client.base, execution.stream_id, execution.id)
+        return Holder(run.run_id, run.active) if run else None
+
+    async def find_in_thread(execution: Execution) -> Holder | None:
+        return await to_thread.run_sync(find, execution)
+
+    return find_in_thread
+
+
+async def begun(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> Journal | Unkept:
+    """Begin the journal of a load, before anything of it is sent.
+
+    Raises:
+        JournalUnwritable: The state directory can't be written.
+        SourceUnreadable: A file can't be read.
+    """
+    if not request.settings.journal:
+        return Unkept()
+    store, keep_days = store_of(client.settings), client.settings.state.keep_days
+
+    def begin() -> Journal:
+        plan = _plan(job, request, client, ledger)
+        store.prune(time.time() - keep_days * 86_400)
+        run = store.add(ledger.run_id)
+        try:
+            return Journal.begin(run, plan)
+        except BaseException:
+            run.unlock()
+            run.remove()
+            raise
+
+    return await acquired(begin)
+
+
+async def acquired(make: Callable[[], Journal]) -> Journal:
+    """Make a journal in a thread; one that comes too late for a cancelled caller is closed again."""
+    made: list[Journal] = []
+    try:
+        await to_thread.run_sync(lambda: made.append(make()))
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            for journal in made:
+                await journal.close()
+        raise
+    return made[0]
+
+
+@asynccontextmanager
+async def recorded(journal: Journal | Unkept, ledger: Ledger, reporter: Reporter) -> AsyncIterator[None]:
+    """Write how the body ended, and close the journal."""
+    try:
+        yield
+    except BaseException as error:
+        ledger.failed(error)
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            try:
+                await journal.note(Step.ENDED, **ledger.report().as_dict())
+            except JournalUnwritable as error:  # what has happened at the server stays true, and can be asked there
+                reporter.notice(Notice(f"{error}; the run's outcome is not in it"))
+            await journal.close()
+
+
+def plan_file(file: CsvFile) -> SourceFile:
+    """Describe a file so that it can be recognized. Blocking."""
+    path, state = Path(os.path.abspath(file.path)), file.state  # noqa: PTH100 - keeps links as they are named
+    return SourceFile(
+        path=str(path),
+        start=file.start,
+        size=state.size,
+        mtime_ns=state.mtime_ns,
+        inode=state.inode,
+        digest=digest_of(path, state.size),
+    )
+
+
+def file_of(kept: SourceFile) -> CsvFile:
+    """Return the file that was described."""
+    return CsvFile(Path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode))
+
+
+def check_unchanged(record: RunRecord) -> None:
+    """Compare all files with how they were when the run began. Blocking.
+
+    Raises:
+        NotResumable: The source can't be read again.
+        SourceChanged: A file is not what it was.
+    """
+    if record.plan.unrepeatable:
+        raise NotResumable(
+            f"run {record.run_id} can't be resumed: {record.plan.unrepeatable}",
+            hint=f"Give it up with `bulkstream resume {record.run_id} --abort`, and load again.",
+        )
+    changes = [change for kept in record.plan.files if (change := _change(kept))]
+    if changes:
+        more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""  # noqa: PLR2004 - three are enough to see
+        raise SourceChanged(
+            f"run {record.run_id} can't be resumed, because its source has changed: {'; '.join(changes[:3])}{more}",
+            hint=f"Put the files back as they were, or give the run up with `bulkstream resume {record.run_id} --abort`"
+            " and load again.",
+        )
+
+
+def check_account(record: RunRecord, client: ApiClient) -> None:
+    """Refuse an account other than the run's; on this machine, a server may have come back on another port.
+
+    Raises:
+        UsageError: It is another one.
+    """
+    if record.plan.dialect is not client.dialect:
+        raise UsageError(
+            f"run {record.run_id} speaks the {record.plan.dialect} dialect, and the settings say {client.dialect}"
+        )
+    if record.plan.url != client.base and not (client.is_local(record.plan.url) and client.is_local(client.base)):
+        raise UsageError(
+            f"run {record.run_id} loads into {record.plan.url}, and the settings name {client.base}",
+            hint="Choose the account by BULKSTREAM_URL or --profile.",
+        )
+
+
+def standing(record: RunRecord) -> Outcome:
+    """Say what is true of a run that nobody works on, by its journal alone."""
+    match record.phase:
+        case Phase.COMMITTED:
+            return Outcome.COMMITTED
+        case Phase.COMMITTING:
+            return Outcome.UNKNOWN
+        case Phase.OPEN | Phase.CREATING:
+            return Outcome.KEPT
+        case Phase.BEGUN | Phase.ABORTED:
+            return Outcome.ABORTED
+
+
+def _change(kept: SourceFile) -> str | None:
+    file = file_of(kept)
+    if (change := file.changed()) is not None:
+        return change.replace("during the load", "since the run began")
+    return None if digest_of(file.path, kept.size) == kept.digest else f"{kept.path} has other content"
+
+
+def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunPlan:
+    return RunPlan(
+        run_id=ledger.run_id,
+        created=time.time(),
+        version=__version__,
+        url=client.base,
+        dialect=client.dialect,
+        stream_id=job.terms.stream_id,
+        part_bytes=job.tuning.part_bytes,
+        max_record_bytes=job.max_record_bytes,
+        profile=request.profile,
+        dataset_name=request.dataset_name,
+        mode=job.terms.update_method,
+        method=job.method,
+        key_columns=job.terms.key_columns,
+        columns=job.columns,
+        total_bytes=job.source.total_bytes,
+        announce_parts=job.announce_parts,
+        settings=request.settings.model_dump(mode="json", exclude_unset=True),
+        files=tuple(map(plan_file, job.source.files)) if isinstance(job.source, CsvFiles) else (),
+        unrepeatable="" if isinstance(job.source, CsvFiles) else "its source can't be read a second time",
+    )
+
+
+REPEATABLE = frozenset({UpdateMethod.REPLACE, UpdateMethod.UPSERT})
+"""Methods by which a second commit of the same rows changes nothing."""
+
+
+def unfinished(store: RunStore, run_id: str | None) -> RunFolder:
+    """Find the run to go on with: the one that is named, or the only one that came to no end. Blocking.
+
+    Raises:
+        UsageError: There is no such run, or there are several.
+    """
+    if run_id is not None:
+        return store.get(run_id)
+    found = [run for run, record in store.records() if not record.ended and not run.active]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(f"no run in {store.folder} was interrupted", hint="See `bulkstream runs list`.")
+    names = ", ".join(run.run_id for run in found)
+    raise UsageError(f"{len(found)} runs were interrupted: {names}", hint="Name one of them.")

@@ -1,0 +1,132 @@
+"""Opening: one execution comes into being, whatever becomes of the answers.
+
+A stream has one open execution at a time, so an answer that says "there is one" or that never comes leaves a question:
+whose is it? One that began after we had asked, that no run of ours has claimed, while an answer of ours was lost, is
+our orphan: it is aborted, and creation is asked for anew. One of another run of ours is named, so that it can be
+resumed. Everybody else's is named and left alone, unless the user takes the stream over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bulkstream.api import ExecutionState
+from bulkstream.errors import ApiError, Conflict, StreamBusy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulkstream.api import ApiClient, Execution
+    from bulkstream.stages.terms import Holder, Terms
+
+MOST_ROUNDS = 10
+"""A server that never stops naming open executions is given up after these."""
+
+CLOCK_S = 2.0
+"""Times of the server are in whole seconds, and so is what we know of its clock."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """Creates an execution.
+
+    Attributes:
+        since: When creation was asked for first, by the server's clock; None while no answer was lost.
+    """
+
+    client: ApiClient
+    terms: Terms
+    tell: Callable[[str], None]
+    since: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.since = self.terms.asked_at
+
+    async def open(self) -> Execution:
+        """Create it.
+
+        Raises:
+            StreamBusy: Another one is open.
+            ApiError: The server refused, or gave no usable answer as often as the settings allow.
+        """
+        if self.since is not None:
+            await self.clear()
+        attempt = 0
+        while True:
+            attempt += 1
+            asked = self.client.server_time()
+            try:
+                return await self.client.executions.create(
+                    self.terms.stream_id, update_method=self.terms.update_method, key_columns=self.terms.key_columns
+                )
+            except ApiError as error:
+                await self._recover(error, asked, attempt)
+
+    async def _recover(self, error: ApiError, asked: float, attempt: int) -> None:
+        """Make another attempt possible, or raise what forbids it."""
+        if not isinstance(error, Conflict) and not error.ambiguous:
+            raise error
+        if attempt == MOST_ROUNDS:
+            raise error
+        if self.since is None and (error.ambiguous or error.attempts > 1):
+            self.since = asked
+        cleared = await self.clear(error)
+        if not cleared and not await self.client.hold_off("create an execution", error, attempt):
+            raise error
+
+    async def clear(self, error: ApiError | None = None) -> bool:
+        """Abort what is ours to abort among the open executions; return whether there was any.
+
+        Raises:
+            StreamBusy: One of them is not.
+            ApiError: The given error, where the server does not tell what is open.
+        """
+        try:
+            found = [
+                each
+                async for each in self.client.executions.list(self.terms.stream_id)
+                if each.state is ExecutionState.OPEN
+            ]
+        except ApiError as unlisted:
+            raise _unlisted(self.terms.stream_id, error) or unlisted from unlisted
+        for execution in found:
+            await self._drop(execution, self.terms.holder and await self.terms.holder(execution))
+        return bool(found)
+
+    async def _drop(self, execution: Execution, holder: Holder | None) -> None:
+        if holder is None and self._orphan(execution):
+            self.tell(f"the answer that created execution {execution.id} was lost: aborting it")
+        elif self.terms.take_over and not (holder and holder.active):
+            self.tell(f"taking stream {execution.stream_id} over: aborting execution {execution.id}")
+        else:
+            raise _busy(execution, holder)
+        await self.client.executions.abort(execution)
+
+    def _orphan(self, execution: Execution) -> bool:
+        """Whether an execution came into being after we had asked for one, and an answer was lost."""
+        created = execution.created or execution.started
+        return self.since is not None and created is not None and created.timestamp() >= self.since - CLOCK_S
+
+
+def _unlisted(stream_id: int, error: ApiError | None) -> Exception | None:
+    """Return the error for a stream that has an open execution which the server does not name."""
+    if not isinstance(error, Conflict):
+        return error
+    return StreamBusy(f"another execution of stream {stream_id} is open: {error.message}", hint=error.hint)
+
+
+def _busy(execution: Execution, holder: Holder | None) -> StreamBusy:
+    what = f"execution {execution.id} of stream {execution.stream_id}"
+    if holder is None:
+        since = execution.created or execution.started
+        began = f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+        text = f"{what} is open{began}, and not by a run of this machine"
+        hint = "Wait until it ends; if nobody is loading any more, --take-over aborts it and goes on."
+    elif holder.active:
+        text = f"{what} is being loaded right now, by run {holder.run_id}"
+        hint = "Wait until that run ends."
+    else:
+        text = f"{what} was left open by run {holder.run_id}, which came to no end"
+        hint = f"Finish it with `bulkstream resume {holder.run_id}`, or drop it with --take-over."
+    return StreamBusy(text, execution_id=execution.id, run_id=holder.run_id if holder else None, hint=hint)

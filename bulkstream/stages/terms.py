@@ -1,0 +1,55 @@
+"""On what terms an execution is opened, and how it may end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkstream.model import OnFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bulkstream.api import Execution
+    from bulkstream.model import UpdateMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The run of ours that has opened an execution.
+
+    Attributes:
+        active: A process works on it.
+    """
+
+    run_id: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an execution is opened, and on what terms it may end.
+
+    Attributes:
+        update_method: Overrides the stream's own for this execution, unless None.
+        key_columns: Key of an UPSERT, empty for the stream's own.
+        commit_timeout_s: Seconds to wait until a commit has reached its end.
+        commit_wait_s: Seconds to wait for a server that refuses a commit as too soon.
+        abort_timeout_s: Seconds that cleaning up after a failure or an interrupt may take.
+        take_over: Abort what others have left open on the stream.
+        resumed: The execution to go on with; None to create one.
+        asked_at: When an earlier process of this run asked for an execution and perhaps got one, by the server's clock.
+        holder: Tells which run of ours has opened an execution.
+    """
+
+    stream_id: int
+    update_method: UpdateMethod | None = None
+    key_columns: tuple[str, ...] = ()
+    on_failure: OnFailure = OnFailure.ABORT
+    commit_timeout_s: float = 600.0
+    commit_wait_s: float = 1200.0
+    abort_timeout_s: float = 10.0
+    take_over: bool = False
+    resumed: Execution | None = None
+    asked_at: float | None = None
+    holder: Callable[[Execution], Awaitable[Holder | None]] | None = None
