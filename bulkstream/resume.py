@@ -147,7 +147,7 @@ class Resumption:
         terms = self._terms(OnFailure.ABORT, None)
         if terms.asked_at is not None:
             try:
-                await Opening(self._client, terms, self._tell).clear()
+                await Opening(self._client, terms, self._tell, self._record.run_id).clear()
             except StreamBusy as busy:  # somebody else's
                 self._tell(f"left alone: {busy}")
         self._ledger.outcome = Outcome.ABORTED

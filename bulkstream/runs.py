@@ -45,7 +45,9 @@ def holder_of(client: ApiClient) -> Callable[[Execution], Awaitable[Holder | Non
     store = store_of(client.settings)
 
     def find(execution: Execution) -> Holder | None:
-        run = store.holder(client.base, execution.stream_id, execution.id)
+        created = execution.created or execution.started
+        at = created.timestamp() if created else None
+        run = store.holder(client.base, execution.stream_id, execution.id, at)
         return Holder(run.run_id, run.active) if run else None
 
     async def find_in_thread(execution: Execution) -> Holder | None:

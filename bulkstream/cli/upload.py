@@ -9,7 +9,7 @@ from bulkstream.cli.output import print_dry_run, print_json, print_report
 from bulkstream.cli.progress import reporter_for
 from bulkstream.cli.run import INTERRUPTS, run, say_error
 from bulkstream.client import Client, load
-from bulkstream.errors import RunActive, SchemaError, UsageError
+from bulkstream.errors import BulkstreamError, RunActive, SchemaError, UsageError
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, UpdateMethod
 from bulkstream.prepare import Request, dry_run
@@ -116,7 +116,11 @@ def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: b
     """Write the report to stdout, and the error to stderr."""
     if error is not None:
         say_error(error)
-        if report.outcome is Outcome.KEPT and not isinstance(error, RunActive):
+        if (
+            report.outcome is Outcome.KEPT
+            and not isinstance(error, RunActive)
+            and "bulkstream resume" not in hint_of(error)
+        ):
             _say_open(report, resumable=resumable)
     if as_json:
         print_json(report.as_dict())
@@ -124,10 +128,16 @@ def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: b
         print_report(report)
 
 
+def hint_of(error: BaseException) -> str:
+    """Return what an error says about what to do."""
+    return error.hint if isinstance(error, BulkstreamError) else ""
+
+
 def _say_open(report: Report, *, resumable: bool) -> None:
     import typer
 
-    what = f"execution {report.execution_id} of stream {report.stream_id} may still be open"
+    which = "an execution" if report.execution_id is None else f"execution {report.execution_id}"
+    what = f"{which} of stream {report.stream_id} may still be open"
     run = f"bulkstream resume {report.run_id}"
     if resumable:
         typer.echo(f"hint: {what}; finish it with `{run}`, or drop it with `{run} --abort`", err=True)

@@ -196,12 +196,25 @@ class RunStore:
             run.unlock()
         return removed
 
-    def holder(self, url: str, stream_id: int, execution_id: int) -> RunFolder | None:
-        """Find the run that has opened an execution, if it was one of ours."""
+    def holder(self, url: str, stream_id: int, execution_id: int, created: float | None = None) -> RunFolder | None:
+        """Find the run that has opened an execution, if it was one of ours.
+
+        Args:
+            url: Base address of the account.
+            stream_id: The stream.
+            execution_id: The execution.
+            created: When it came into being, in seconds since the epoch by the server's clock; a run that asked for
+                an execution just before, and was told nothing, is taken for the one.
+        """
+        perhaps = None
         for run, record in self.records():
-            if (record.plan.url, record.plan.stream_id) == (url, stream_id) and execution_id == record.execution_id:
+            if (record.plan.url, record.plan.stream_id) != (url, stream_id):
+                continue
+            if execution_id == record.execution_id:
                 return run
-        return None
+            if perhaps is None and record.may_have_created(created):
+                perhaps = run
+        return perhaps
 
 
 def _locked(descriptor: int) -> bool:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _HIGHEST = 1 << 62
 
+CLOCK_S = 2.0
+"""Times of the server are in whole seconds, and so is what we know of its clock."""
+
+LATE_S = 300.0
+"""An execution that was asked for comes into being within this."""
+
 
 class Step(StrEnum):
     """A change of a run's state, as the journal has it."""
@@ -125,6 +131,13 @@ class RunRecord:
     def creating(self) -> Event | None:
         """The last time that an execution was asked for."""
         return self._last(Step.CREATING)
+
+    def may_have_created(self, created: float | None) -> bool:
+        """Whether the run asked for an execution just before one was created, and never heard of one."""
+        asked = None if self.creating is None else self.creating.detail.get("server_time")
+        if created is None or self.execution is not None or not isinstance(asked, int | float):
+            return False
+        return asked - CLOCK_S <= created <= asked + LATE_S
 
     def _last(self, step: Step) -> Event | None:
         return next((each for each in reversed(self.events) if each.step is step), None)

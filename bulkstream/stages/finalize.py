@@ -138,6 +138,7 @@ class Ending:
         self._journal = journal
         self._tell = tell
         self._execution: Execution | None = terms.resumed
+        self._opening: Opening | None = None
         self._commit_sent = self._in_doubt = False
 
     def __repr__(self) -> str:
@@ -147,7 +148,8 @@ class Ending:
         """Create the execution, or take the one that is resumed."""
         if self._execution is None:
             await self._journal.note(Step.CREATING, server_time=self._client.server_time())
-            self._execution = await Opening(self._client, self._terms, self._tell).open()
+            self._opening = Opening(self._client, self._terms, self._tell, self._ledger.run_id)
+            self._execution = await self._opening.open()
             self._ledger.execution_id = self._execution.id
             await self._journal.note(Step.OPENED, execution=self._execution.as_json())
         self._ledger.execution_id = self._execution.id
@@ -158,7 +160,8 @@ class Ending:
         if self._ledger.outcome is not None:
             return
         if self._execution is None:
-            self._ledger.outcome = Outcome.ABORTED
+            doubt = self._opening is not None and self._opening.in_doubt
+            self._ledger.outcome = Outcome.KEPT if doubt else Outcome.ABORTED
             return
         self._ledger.outcome = Outcome.KEPT
         if self._terms.on_failure is OnFailure.KEEP:

@@ -32,16 +32,21 @@ class Opening:
     """Creates an execution.
 
     Attributes:
+        run_id: Of this run.
         since: When creation was asked for first, by the server's clock; None while no answer was lost.
+        in_doubt: An answer was lost, and the server has not told since then what is open.
     """
 
     client: ApiClient
     terms: Terms
     tell: Callable[[str], None]
+    run_id: str
     since: float | None = field(init=False)
+    in_doubt: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.since = self.terms.asked_at
+        self.in_doubt = self.since is not None
 
     async def open(self) -> Execution:
         """Create it.
@@ -71,6 +76,7 @@ class Opening:
             raise error
         if self.since is None and (error.ambiguous or error.attempts > 1):
             self.since = asked
+        self.in_doubt = self.in_doubt or error.ambiguous
         cleared = await self.clear(error)
         if not cleared and not await self.client.hold_off("create an execution", error, attempt):
             raise error
@@ -91,8 +97,14 @@ class Opening:
         except ApiError as unlisted:
             raise _unlisted(self.terms.stream_id, error) or unlisted from unlisted
         for execution in found:
-            await self._drop(execution, self.terms.holder and await self.terms.holder(execution))
+            await self._drop(execution, await self._holder(execution))
+        self.in_doubt = False
         return bool(found)
+
+    async def _holder(self, execution: Execution) -> Holder | None:
+        """Return the other run of ours that has opened an execution."""
+        holder = await self.terms.holder(execution) if self.terms.holder else None
+        return None if holder is None or holder.run_id == self.run_id else holder
 
     async def _drop(self, execution: Execution, holder: Holder | None) -> None:
         if holder is None and self._orphan(execution):
