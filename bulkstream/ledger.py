@@ -130,6 +130,7 @@ class Ledger:
             acked_sent_bytes=self.acked_sent_bytes,
             sent_bytes=self.sent_bytes,
             seconds=time.perf_counter() - self.started,
+            restored_bytes=self.restored_bytes,
         )
 
     def report(self) -> Report:

@@ -22,6 +22,7 @@ class Progress:
         acked_sent_bytes: Their size as sent, compressed.
         sent_bytes: Compressed bytes handed to the network, repeated ones and those under way included.
         seconds: Time since the start.
+        restored_bytes: Of the acknowledged bytes, those that an earlier process has sent.
     """
 
     read_bytes: int
@@ -32,6 +33,7 @@ class Progress:
     acked_sent_bytes: int
     sent_bytes: int
     seconds: float
+    restored_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

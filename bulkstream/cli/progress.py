@@ -32,7 +32,7 @@ class Rates:
         self._seen.append(now)
         while now.seconds - self._seen[0].seconds > WINDOW_S and len(self._seen) > 2:  # noqa: PLR2004 - two make a rate
             self._seen.popleft()
-        first = self._seen[0] if len(self._seen) > 1 else Progress(0, None, 0, 0, 0, 0, 0, 0.0)
+        first = self._seen[0] if len(self._seen) > 1 else Progress(0, None, now.restored_bytes, 0, 0, 0, 0, 0.0)
         passed = max(now.seconds - first.seconds, 1e-3)
         return (now.acked_bytes - first.acked_bytes) / passed, (now.sent_bytes - first.sent_bytes) / passed
 

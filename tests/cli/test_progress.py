@@ -153,6 +153,13 @@ def test_first_rate_counts_from_the_start() -> None:
     assert Rates().add(at(0.0)) == (0.0, 0.0)
 
 
+def test_first_rate_of_a_resumed_load_counts_what_is_new() -> None:
+    """What an earlier process has sent does not look like a burst of this one."""
+    now = replace(at(2.0, acked=1100, sent=50), restored_bytes=1000)
+
+    assert Rates().add(now) == (50.0, 25.0)
+
+
 def test_snapshots_far_apart_still_make_a_rate() -> None:
     """A pause longer than the window leaves two snapshots to compare."""
     rates = Rates()
