@@ -44,13 +44,13 @@ class Load:
         return self.cpu_s / (self.raw_bytes / 1e9)
 
 
-def upload(files: Sequence[Path], server: Server, *options: str) -> Load:
-    """Run `bulkstream upload` from start to end.
+def upload(files: Sequence[Path], server: Server, *options: str, module: str = "bulkstream") -> Load:
+    """Run `bulkstream upload` from start to end, or that of a module that stands in for it.
 
     Raises:
         RuntimeError: It failed.
     """
-    command = python("-m", "bulkstream", "upload", *map(str, files), "--stream", "1", "--json", "--quiet", *options)
+    command = python("-m", module, "upload", *map(str, files), "--stream", "1", "--json", "--quiet", *options)
     done = timed(command, server.environ)
     return Load(sum(file.stat().st_size for file in files), done.seconds, done.cpu_s, json.loads(done.printed))
 

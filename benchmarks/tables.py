@@ -110,6 +110,19 @@ def loop_stall(result: Result) -> list[str]:
     return [*table(("beside", *heads), rows), "", peak_mb]
 
 
+def price(result: Result) -> list[str]:
+    """Tell what journal and gate leave of the speed, and the speeds themselves."""
+    loads = result["loads"].items()
+    judged = [row(f"parts of {name}", *against(load["ratio"], result["bound"])) for name, load in loads]
+    rates = [
+        row(f"parts of {name}, {words}", *spread(load[key]["mb_s"]), number(load[key]["cpu_s_per_gb"]["median"]))
+        for name, load in loads
+        for key, words in (("safe", "with both"), ("bare", "with neither"))
+    ]
+    heads = ("MB/s, median", SPREAD, "processor s/GB")
+    return [*table(("with to without", *JUDGED), judged), "", *table(("speed", *heads), rates)]
+
+
 def startup(result: Result) -> list[str]:
     """Tell how long each command takes."""
     rows = [row(f"`{name}`", *spread(told)) for name, told in result["ms"].items()]
@@ -123,6 +136,7 @@ TABLES: Mapping[str, Callable[[Result], list[str]]] = {
     "links": links,
     "scaling": scaling,
     "loop_stall": loop_stall,
+    "price": price,
     "startup": startup,
 }
 

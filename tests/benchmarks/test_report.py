@@ -47,6 +47,12 @@ def against_codec(ratios: dict[str, list[float]], bound: float = 0.9) -> dict[st
     return {"raw_bytes": 3_900_000_000, "threads": 2, "bound": bound, "codec": speed, "loads": loads}
 
 
+def price() -> dict[str, Any]:
+    """Return a result of `price`."""
+    speed = {"mb_s": spread([400]), "cpu_s_per_gb": spread([2.5]), "peak_rss_mb": 100}
+    return {"bound": 0.97, "loads": {"8MiB": {"safe": speed, "bare": speed, "ratio": spread([0.97, 0.98, 0.99])}}}
+
+
 def links() -> dict[str, Any]:
     """Return a result of `links`."""
     load = {"mb_s": spread([40, 50]), "share": spread([0.85]), "ratio": 3.2}
@@ -127,6 +133,8 @@ def test_unmet_bound_is_said_plainly() -> None:
         ("peers", peers(), "| pigz -1, nothing sent | 400 | 0.8 | 0.8 to 0.8 | at least 1 | **not met** |"),
         ("peers", peers(), "| igzip -1, nothing sent | 400 | 0.7 | 0.7 to 0.7 | — | — |"),
         ("loop_stall", loop_stall(), "| a load on the same loop | 0.1 | 1 | 5 | 12 | at most 10 | **not met** |"),
+        ("price", price(), "| parts of 8MiB | 0.98 | 0.97 to 0.99 | at least 0.97 | met |"),
+        ("price", price(), "| parts of 8MiB, with neither | 400 | 400 to 400 | 2.5 |"),
         ("startup", {"runs": 20, "ms": {"python": spread([9, 10])}}, "| `python` | 9.5 | 9 to 10 |"),
     ],
 )
