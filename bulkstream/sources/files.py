@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
 from bulkstream.sources.head import FileState
+from bulkstream.sources.regular import open_regular
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -63,6 +64,8 @@ class FileSegment:
         """Read into `view`, never beyond the size that the file had when the source was opened."""
         try:
             size = self._opened().readinto(view[: self.remaining])
+        except SourceUnreadable:
+            raise
         except OSError as error:
             raise SourceUnreadable(f"{self.name}: {error.strerror}") from error
         self.offset += size
@@ -83,7 +86,7 @@ class FileSegment:
 
     def _opened(self) -> FileIO:
         if self._handle is None:
-            self._handle = self._path.open("rb", buffering=0)
+            self._handle = open_regular(self._path)
             self._handle.seek(self.offset)
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(self._handle.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)

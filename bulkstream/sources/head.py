@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.errors import RecordTooLong, SourceError, SourceUnreadable
 from bulkstream.model import Place
+from bulkstream.sources.regular import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,13 +75,15 @@ def read_head(path: Path) -> FileHead:
     """Look at the beginning of a file.
 
     Raises:
-        SourceUnreadable: The system refused.
+        SourceUnreadable: The system refused, or this is no file.
         SourceError: The file is no UTF-8 text, by its first bytes.
         RecordTooLong: The first record is longer than 16 MiB.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             return _head(path, file)
+    except SourceUnreadable:
+        raise
     except OSError as error:
         raise SourceUnreadable(f"{path}: {error.strerror}") from error
 
@@ -99,6 +102,8 @@ def record_end(data: bytes, start: int = 0) -> int:
 def _head(path: Path, file: BinaryIO) -> FileHead:
     found = os.fstat(file.fileno())
     data = file.read(HEAD_BYTES)
+    if data and not found.st_size:
+        raise SourceUnreadable(f"{path} holds data, but its size is said to be 0", hint="Copy it to a file first.")
     _refuse_foreign(path, data)
     bom = len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0
     while (end := record_end(data, bom)) < 0 and (more := file.read(len(data))):

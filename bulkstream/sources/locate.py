@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceMissing, SourceUnreadable
+from bulkstream.sources.regular import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +20,7 @@ def locate(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     Raises:
         SourceMissing: A file does not exist, a pattern matches no file, or nothing was named.
-        SourceUnreadable: A name is a directory.
+        SourceUnreadable: A name is a directory, a pipe or a device, or the system refused to look.
     """
     files = [file for name in names for file in _expand(os.fspath(name))]
     if not files:
@@ -28,9 +30,14 @@ def locate(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _expand(name: str) -> list[Path]:
     path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode if path.exists() else 0
+    except OSError as error:
+        raise SourceUnreadable(f"{name}: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
         raise SourceUnreadable(f"{name} is a directory", hint=f"Name the files in it, for example '{path / '*.csv'}'.")
-    if path.exists():
+    if mode:
+        check_regular(name, mode)
         return [path]
     if not glob.has_magic(name):
         raise SourceMissing(f"{name}: no such file", hint="Check the path; patterns need quotes or a shell.")

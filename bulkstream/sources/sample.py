@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
 from bulkstream.sources.head import record_end
+from bulkstream.sources.regular import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,9 +57,11 @@ def _windows(files: Sequence[CsvFile], total: int, budget: int) -> Iterator[tupl
 
 def _read_window(file: CsvFile, offset: int, size: int, fields: int) -> Records:
     try:
-        with file.path.open("rb", buffering=0) as handle:
+        with open_regular(file.path) as handle:
             handle.seek(offset)
             data = handle.read(size)
+    except SourceUnreadable:
+        raise
     except OSError as error:
         raise SourceUnreadable(f"{file.path}: {error.strerror}") from error
     if offset == file.start:
