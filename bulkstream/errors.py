@@ -48,6 +48,10 @@ class MissingExtra(BulkstreamError, ImportError):
         self.extra = extra
 
 
+class SecurityWarning(UserWarning):
+    """A secret is less protected than it could be; the text says what to do about it."""
+
+
 # ---- the source
 
 

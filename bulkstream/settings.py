@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from bulkstream.errors import UsageError
+from bulkstream.errors import SecurityWarning, UsageError
+from bulkstream.exposure import exposed, remedy, told
 from bulkstream.model import Dialect, HeaderMode, OnFailure
 from bulkstream.rate import RateSchedule
+from bulkstream.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,21 +58,39 @@ def _checked_rate(text: str) -> str:
 Rate = Annotated[str, AfterValidator(_checked_rate)]
 
 
+def _without_password(url: str) -> str:
+    """Return an address that holds no credentials; settings are shown, and so are addresses in errors."""
+    try:
+        held = urlsplit(url if "://" in url else f"https://{url}")
+        named = held.username is not None or held.password is not None
+    except ValueError:  # no address at all, which is told where it is used
+        return url
+    if named:
+        raise ValueError("holds a user name or password; leave it out, credentials are set apart")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
+
+
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
 
 class Connection(_Group):
     """Which account to talk to, and how to get there."""
 
-    url: str | None = Field(None, description="base address, e.g. https://acme.domo.com or https://api.domo.com")
+    url: Address | None = Field(None, description="base address, e.g. https://acme.domo.com or https://api.domo.com")
     dialect: Dialect | None = Field(
         None, description="instance or public; unset: public for api.domo.com or a client id, else instance"
     )
-    token: SecretStr | None = Field(None, description="developer token (instance); better kept in BULKSTREAM_TOKEN")
+    token: Secret | None = Field(None, description="developer token (instance); better kept in BULKSTREAM_TOKEN")
     client_id: str | None = Field(None, description="client id (public)")
-    client_secret: SecretStr | None = Field(
+    client_secret: Secret | None = Field(
         None, description="client secret (public); better kept in BULKSTREAM_CLIENT_SECRET"
+    )
+    allow_http: bool = Field(
+        False, description="send credentials unencrypted, to hosts other than this machine too; better use https"
     )
     ca_bundle: Path | None = Field(
         None, description="PEM file of certificate authorities to trust instead of the system's"
@@ -157,6 +179,12 @@ ENVIRONMENT = {
 }
 """Variables and the fields of `Connection` that they set; an empty variable counts as unset."""
 
+PLACES = ("BULKSTREAM_CONFIG", "BULKSTREAM_STATE_DIR", "XDG_CONFIG_HOME", "HOME")
+"""Variables that say where files are."""
+
+SECRETS = frozenset({"token", "client_secret"})
+"""Fields whose values are never shown."""
+
 
 def config_path(environ: Mapping[str, str]) -> Path | None:
     """Where the settings file is: `BULKSTREAM_CONFIG`, else the user's own if it exists.
@@ -193,18 +221,25 @@ def load_settings(
 
     Raises:
         UsageError: A value is invalid, a field or profile is unknown, or the file can't be read.
+
+    Warns:
+        SecurityWarning: The file holds a secret, and others than its owner may read it. It is a warning, which Python
+            shows once and anybody can filter, since settings are read before there is a reporter to notify.
     """
-    environ = os.environ if environ is None else environ
-    path = config_path(environ)
+    known = _known(os.environ if environ is None else environ)
+    path = config_path({name: str(value) for name, value in known.items()})
     merged = _read(path, profile)
-    env = {field: environ[name] for name, field in ENVIRONMENT.items() if environ.get(name)}
-    state = {"dir": environ.get("BULKSTREAM_STATE_DIR") or None}
+    if path is not None and exposed(path):
+        warnings.warn(f"{told(path)}. {remedy(path)}", SecurityWarning, stacklevel=2)
+    env = {field: known[name] for name, field in ENVIRONMENT.items() if known.get(name)}
+    state = {"dir": known.get("BULKSTREAM_STATE_DIR") or None}
     for layer in ({"connection": env, "state": state}, flags or {}):
         _overlay(merged, layer)
     try:
         return Settings(**merged)
     except ValidationError as error:
-        raise UsageError(_explain(error, path)) from None
+        wrong = _explain(error, path)
+    raise UsageError(wrong)  # only here, so that it does not lead back to the error, which knows the input
 
 
 def overridden(settings: Upload, values: Mapping[str, Any]) -> Upload:
@@ -220,15 +255,40 @@ def overridden(settings: Upload, values: Mapping[str, Any]) -> Upload:
         raise UsageError(_explain(error, None)) from None
 
 
+def _known(environ: Mapping[str, str]) -> dict[str, str | Secret]:
+    """Return the variables that count, secrets as such: a frame with all of the environment in it tells too much."""
+    secret = {name for name, field in ENVIRONMENT.items() if field in SECRETS}
+    names = {*ENVIRONMENT, *PLACES} & environ.keys()
+    return {name: Secret(environ[name]) if name in secret else environ[name] for name in names}
+
+
+def _parsed(path: Path) -> dict[str, Any] | str:
+    """Return what a file says, or what is wrong with it."""
+    try:
+        return _sealed(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def _sealed(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of the file with every secret as such, wherever it stands."""
+
+    def seal(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _sealed(value)
+        return Secret(value) if name in SECRETS and isinstance(value, str) else value
+
+    return {name: seal(name, value) for name, value in table.items()}
+
+
 def _read(path: Path | None, profile: str | None) -> dict[str, dict[str, Any]]:
     if path is None:
         if profile is not None:
             raise UsageError(f"profile {profile!r} needs a settings file; name it in BULKSTREAM_CONFIG")
         return {}
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read: {error}") from None
+    document = _parsed(path)
+    if isinstance(document, str):
+        raise UsageError(f"{path} can't be read: {document}")
     profiles = document.pop("profiles", {})
     if profile is not None and profile not in profiles:
         known = ", ".join(sorted(profiles)) or "none"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def write(path: Path, text: str) -> dict[str, str]:
     """Write a settings file and return the environment that names it."""
     path.write_text(text, "utf-8")
+    path.chmod(0o600)
     return {"BULKSTREAM_CONFIG": str(path), "HOME": str(path.parent)}
 
 
@@ -57,7 +58,7 @@ def test_flag_beats_environment_beats_profile_beats_file(tmp_path: Path) -> None
     assert settings.connection.url == "environment"
     assert settings.connection.client_id == "profile"
     assert settings.connection.token is not None
-    assert settings.connection.token.get_secret_value() == "file"
+    assert settings.connection.token.reveal() == "file"
     assert (settings.upload.level, settings.upload.part_size, settings.upload.workers) == (3, 2 * MIB, "auto")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import urllib.request
 from dataclasses import dataclass, field
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from bulkstream.api.auth import basic
 from bulkstream.errors import UsageError
 from bulkstream.model import Dialect
+from bulkstream.secret import Secret
 
 if TYPE_CHECKING:
     from bulkstream.settings import Connection
@@ -20,8 +21,12 @@ PUBLIC_HOST = "api.domo.com"
 _EXAMPLE = "Set BULKSTREAM_URL, for example https://acme.domo.com."
 
 
-def checked_url(url: str | None) -> str:
+def checked_url(url: str | None, *, allow_http: bool = False) -> str:
     """Return the base address without a trailing slash; https where no scheme is given.
+
+    Args:
+        url: As the user wrote it.
+        allow_http: Accept that credentials travel unencrypted to another machine.
 
     Raises:
         UsageError: There is none, it is no http(s) address, it holds a password, or credentials would travel
@@ -33,9 +38,16 @@ def checked_url(url: str | None) -> str:
     if parsed.user is not None or parsed.password is not None:
         raise UsageError("the address holds a user name or password", hint="Leave it out; credentials are set apart.")
     base = str(parsed.with_query(None).with_fragment(None)).rstrip("/")
-    if parsed.scheme == "http" and not is_loopback(parsed.host or ""):
-        raise UsageError(f"{base} would send credentials unencrypted", hint="Use https; http is for this machine only.")
+    if is_unencrypted(base) and not allow_http:
+        hint = "Use https; http is for this machine only, unless the setting allow_http says otherwise."
+        raise UsageError(f"{base} would send credentials unencrypted", hint=hint)
     return base
+
+
+def is_unencrypted(base: str) -> bool:
+    """Whether what is sent to an address can be read on the way."""
+    url = URL(base)
+    return url.scheme == "http" and not is_loopback(url.host or "")
 
 
 def _parsed(url: str) -> URL:
@@ -67,7 +79,7 @@ def dialect_of(connection: Connection) -> Dialect:
     if connection.dialect is not None:
         return connection.dialect
     by_credentials = connection.client_id is not None and connection.token is None
-    public = URL(checked_url(connection.url)).host == PUBLIC_HOST or by_credentials
+    public = URL(checked_url(connection.url, allow_http=connection.allow_http)).host == PUBLIC_HOST or by_credentials
     return Dialect.PUBLIC if public else Dialect.INSTANCE
 
 
@@ -80,7 +92,7 @@ class Proxy:
     """
 
     url: URL
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: dict[str, Secret] = field(default_factory=dict)
 
 
 def proxy_for(base: str) -> Proxy | None:
@@ -95,16 +107,29 @@ def proxy_for(base: str) -> Proxy | None:
     """
     target = URL(base)
     host = target.host or ""
-    named = urllib.request.getproxies().get(target.scheme)
+    named = _named_proxy(target.scheme)
     if not named or is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
-    try:
-        proxy = URL(named if "://" in named else f"http://{named}")
-    except ValueError:
-        proxy = URL()
-    if proxy.scheme not in {"http", "https"} or not proxy.host:
+    proxy = _proxy(named)
+    if proxy is None:
         raise UsageError(f"the proxy for {target.scheme} is no http address", hint="Check HTTPS_PROXY and HTTP_PROXY.")
+    return proxy
+
+
+def _named_proxy(scheme: str) -> Secret:
+    """Return what the environment names, which may hold a password; empty if it names none."""
+    return Secret(urllib.request.getproxies().get(scheme) or "")
+
+
+def _proxy(named: Secret) -> Proxy | None:
+    """Read a proxy's address; None if it is none, so that no frame with the password in it is left by an error."""
+    text = named.reveal()
+    try:
+        proxy = URL(text if "://" in text else f"http://{text}")
+    except ValueError:
+        return None
+    if proxy.scheme not in {"http", "https"} or not proxy.host:
+        return None
     if proxy.user is None:
         return Proxy(proxy)
-    basic = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode("ascii")
-    return Proxy(proxy.with_user(None), {"Proxy-Authorization": f"Basic {basic}"})
+    return Proxy(proxy.with_user(None), {"Proxy-Authorization": basic(proxy.user, Secret(proxy.password or ""))})

@@ -13,11 +13,10 @@ from bulkstream.api.retry import Clock
 from bulkstream.api.wire import Request
 from bulkstream.errors import ApiError, NotReady, RequestRejected, Unauthorized, UsageError
 from bulkstream.model import Dialect
+from bulkstream.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from pydantic import SecretStr
 
     from bulkstream.settings import Connection
 
@@ -34,14 +33,14 @@ UNKNOWN_LIFE_S = 60.0
 class Credentials(Protocol):
     """What puts a credential on a request."""
 
-    async def headers(self) -> dict[str, str]:
+    async def headers(self) -> dict[str, Secret]:
         """Return the headers to send.
 
         Raises:
             ApiError: A token had to be fetched, and was not to be had.
         """
 
-    async def renew(self, used: dict[str, str]) -> bool:
+    async def renew(self, used: dict[str, Secret]) -> bool:
         """After a 401: replace what was used, unless somebody else already did; False if that can't be done.
 
         Raises:
@@ -56,16 +55,16 @@ class DeveloperToken:
         UsageError: The token can't be sent in a header.
     """
 
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token.get_secret_value().strip()
+    def __init__(self, token: Secret) -> None:
+        self._token = Secret(token.reveal().strip())
         if not _sendable(self._token):
             raise UsageError("the developer token is empty or holds spaces or characters that no token has")
 
-    async def headers(self) -> dict[str, str]:
+    async def headers(self) -> dict[str, Secret]:
         """Return the token's header."""
         return {"X-DOMO-Developer-Token": self._token}
 
-    async def renew(self, used: dict[str, str]) -> bool:  # noqa: ARG002 - the protocol's
+    async def renew(self, used: dict[str, Secret]) -> bool:  # noqa: ARG002 - the protocol's
         """Tell that a developer token can't be renewed from here."""
         return False
 
@@ -74,7 +73,7 @@ class DeveloperToken:
 class Token:
     """An access token; both times are of the monotonic clock."""
 
-    headers: dict[str, str]
+    headers: dict[str, Secret]
     expires: float
     renew_at: float
 
@@ -87,9 +86,9 @@ class ClientCredentials:
     """
 
     def __init__(
-        self, client_id: str, secret: SecretStr, fetch: Callable[[Request], Awaitable[Any]], clock: Clock | None = None
+        self, client_id: str, secret: Secret, fetch: Callable[[Request], Awaitable[Any]], clock: Clock | None = None
     ) -> None:
-        self._request = token_request(client_id.strip(), secret.get_secret_value().strip())
+        self._request = token_request(client_id, secret)
         self._fetch = fetch
         self._clock = clock or Clock()
         self._lock = asyncio.Lock()
@@ -97,7 +96,7 @@ class ClientCredentials:
         self._fetches = 0
         self._failure: ApiError | None = None
 
-    async def headers(self) -> dict[str, str]:
+    async def headers(self) -> dict[str, Secret]:
         """Return the bearer header, after fetching a token if there is none or it ends soon."""
         token, now = self._token, self._clock.now()
         if token is not None and (now < token.renew_at or (now < token.expires and self._lock.locked())):
@@ -109,7 +108,7 @@ class ClientCredentials:
                 raise
             return self._kept(token).headers
 
-    async def renew(self, used: dict[str, str]) -> bool:
+    async def renew(self, used: dict[str, Secret]) -> bool:
         """Fetch a new token, unless the refused one was replaced in the meantime."""
         if self._token is None or self._token.headers == used:
             await self._renewed()
@@ -143,16 +142,21 @@ class ClientCredentials:
         self._fetches += 1
 
 
-def token_request(client_id: str, secret: str) -> Request:
+def token_request(client_id: str, secret: Secret) -> Request:
     """`POST /oauth/token` with Basic credentials."""
-    basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode("ascii")
     return Request(
         "token",
         "POST",
         "/oauth/token",
         form={"grant_type": "client_credentials", "scope": "data"},
-        headers={"Authorization": f"Basic {basic}"},
+        headers={"Authorization": basic(client_id.strip(), Secret(secret.reveal().strip()))},
+        private=True,
     )
+
+
+def basic(user: str, password: Secret) -> Secret:
+    """Return Basic credentials (RFC 7617) as a header holds them."""
+    return Secret("Basic " + base64.b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii"))
 
 
 def _as_of_credentials(error: ApiError) -> ApiError:
@@ -165,7 +169,7 @@ def _as_of_credentials(error: ApiError) -> ApiError:
 def _token(answer: dict[str, Any], clock: Clock) -> Token:
     life_s = max(0.0, _life_s(answer, clock.wall()))
     now = clock.now()
-    headers = {"Authorization": f"bearer {answer['access_token']}"}
+    headers = {"Authorization": Secret(f"bearer {answer['access_token'].reveal()}")}
     return Token(headers, now + life_s, now + life_s - min(life_s / 2, REFRESH_AHEAD_S))
 
 
@@ -173,22 +177,31 @@ def _life_s(answer: dict[str, Any], wall: float) -> float:
     """Return how long a token lives: by `expires_in`, else by the JWT's `exp`, which trusts this machine's clock."""
     try:
         return float(answer["expires_in"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         pass
     try:
-        payload = str(answer["access_token"]).split(".")[1]
+        payload = answer["access_token"].reveal().split(".")[1]
         return float(orjson.loads(base64.urlsafe_b64decode(payload + "=="))["exp"]) - wall
-    except (IndexError, KeyError, ValueError, TypeError):
+    except (IndexError, KeyError, ValueError, TypeError, OverflowError):
         return UNKNOWN_LIFE_S
 
 
 def is_token(value: object) -> bool:
-    """Whether a decoded `access_token` can be sent."""
-    return isinstance(value, str) and _sendable(value)
+    """Whether a sealed `access_token` can be sent."""
+    return isinstance(value, Secret) and _sendable(value)
 
 
-def _sendable(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+def sealed(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the token service's answer with all its tokens as secrets."""
+    return {n: Secret(value) if isinstance(value, str) and "token" in n else value for n, value in answer.items()}
+
+
+def _sendable(token: Secret) -> bool:
+    return bool(token) and all(check(token.reveal()) for check in (str.isascii, str.isprintable, _unbroken))
+
+
+def _unbroken(text: str) -> bool:
+    return " " not in text
 
 
 def credentials_for(

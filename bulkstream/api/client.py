@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from yarl import URL
 
-from bulkstream.api.address import checked_url, dialect_of, is_loopback
+from bulkstream.api.address import checked_url, dialect_of, is_loopback, is_unencrypted
 from bulkstream.api.answers import Reply
-from bulkstream.api.auth import credentials_for, is_token
+from bulkstream.api.auth import credentials_for, is_token, sealed
 from bulkstream.api.datasets import Datasets
 from bulkstream.api.executions import Executions
 from bulkstream.api.instance import Instance
@@ -22,7 +23,7 @@ from bulkstream.api.streams import Streams
 from bulkstream.api.transport import Transport
 from bulkstream.api.watch import UNWATCHED
 from bulkstream.api.wire import Request
-from bulkstream.errors import ApiError, Unauthorized
+from bulkstream.errors import ApiError, SecurityWarning, Unauthorized
 from bulkstream.model import Dialect
 from bulkstream.reporter import Notice
 from bulkstream.settings import Settings, load_settings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bulkstream.api.document import WireT
     from bulkstream.api.watch import Watch
     from bulkstream.api.wire import Answer
+    from bulkstream.secret import Secret
 
 T = TypeVar("T")
 Noted = Callable[[Notice], None]
@@ -67,9 +69,14 @@ class ApiClient:
 
         Raises:
             UsageError: Address or credentials are missing, or would travel unencrypted.
+
+        Warns:
+            SecurityWarning: They do, since `allow_http` is set.
         """
         clock = clock or Clock()
-        base = checked_url(settings.connection.url)
+        base = checked_url(settings.connection.url, allow_http=settings.connection.allow_http)
+        if is_unencrypted(base):
+            warnings.warn(f"{base} is sent credentials unencrypted: allow_http", SecurityWarning, stacklevel=2)
         self.settings = settings
         self.dialect = dialect_of(settings.connection)
         self.calls: Calls = Public() if self.dialect is Dialect.PUBLIC else Instance()
@@ -149,7 +156,7 @@ class ApiClient:
             ApiError: The last attempt's.
         """
 
-        async def attempt(headers: dict[str, str]) -> Answer:
+        async def attempt(headers: dict[str, Secret]) -> Answer:
             with watch.attempt():
                 return await self._transport.send(request, headers, watch=watch)
 
@@ -199,7 +206,7 @@ class ApiClient:
         """
         async with AsyncExitStack() as stack:
 
-            async def opened(headers: dict[str, str]) -> AsyncIterator[bytes]:
+            async def opened(headers: dict[str, Secret]) -> AsyncIterator[bytes]:
                 return await stack.enter_async_context(self._transport.streamed(request, headers))
 
             async for block in await self._authorized(request, opened):
@@ -208,7 +215,7 @@ class ApiClient:
     async def _reply(self, request: Request) -> Reply:
         return Reply(request, self._transport.address(request), await self.send(request))
 
-    async def _authorized(self, request: Request, attempt: Callable[[dict[str, str]], Awaitable[T]]) -> T:
+    async def _authorized(self, request: Request, attempt: Callable[[dict[str, Secret]], Awaitable[T]]) -> T:
         """Run a request with credentials, and once more with new ones where the first were refused."""
         used = await self._credentials.headers()
         try:
@@ -229,7 +236,7 @@ class ApiClient:
         """Fetch a token, with no credentials on the request other than its own."""
         answer = await self._retrier.run(request, partial(self._transport.send, request, {}), noted=self._noted)
         reply = Reply(request, self._transport.address(request), answer)
-        token = reply.fields()
+        token = sealed(reply.fields())
         if not is_token(token.get("access_token")):
             raise reply.unexpected("JSON without an access_token that can be used")
         return token

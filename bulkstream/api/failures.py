@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from bulkstream.api.mask import masked, secrets_in
 from bulkstream.api.messages import flat
 from bulkstream.errors import (
     ApiDisconnected,
@@ -21,9 +23,15 @@ from bulkstream.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bulkstream.api.wire import Request
+
+
+class TooSlow(TimeoutError):
+    """An answer came in so few bytes that it would take for ever."""
+
 
 @contextmanager
-def told_apart(method: str, url: str, stall_s: float) -> Iterator[None]:
+def told_apart(request: Request, url: str, stall_s: float) -> Iterator[None]:
     """Turn aiohttp's failures into ours.
 
     Raises:
@@ -35,13 +43,15 @@ def told_apart(method: str, url: str, stall_s: float) -> Iterator[None]:
         raise
     except (aiohttp.ClientError, OSError) as error:
         kind, what = failure(error, stall_s)
-        raise kind(Exchange(method, url, None, flat(what, 300))) from error
+        what = flat(masked(what, secrets_in(request.headers)), 300)
+        raise kind(Exchange(request.method, url, None, what)) from _bare(error)
 
 
 def failure(error: Exception, stall_s: float) -> tuple[type[ApiError], str]:
     """Map an exception to the class of our error and its message; the first kind that fits counts."""
     kinds: tuple[tuple[type[Exception], type[ApiError], str], ...] = (
         (aiohttp.ConnectionTimeoutError, ApiUnreachable, "no connection within connect_timeout_s"),
+        (TooSlow, ApiTimeout, "the answer came too slowly to end"),
         (TimeoutError, ApiTimeout, f"no byte moved for {stall_s:g} s"),
         (aiohttp.ClientConnectorCertificateError, CertificateRefused, "the certificate is not trusted: {0}"),
         (aiohttp.ClientConnectorError, ApiUnreachable, "no connection: {0}"),
@@ -64,3 +74,23 @@ def _detail(error: Exception) -> str:
             return f"{error.status} {error.message}"
         case _:
             return str(error) or type(error).__name__
+
+
+def _bare(error: Exception) -> Exception:
+    """Take from an exception, and from those that led to it, what holds the headers as they were sent.
+
+    That is aiohttp's `request_info`, which its `repr` shows, and aiohttp's frames, whose variables some programs log.
+    """
+    left: list[BaseException | None] = [error]
+    done: set[int] = set()
+    while left:
+        each = left.pop()
+        if each is None or id(each) in done:
+            continue
+        done.add(id(each))
+        each.__traceback__ = None
+        left += [each.__cause__, each.__context__]
+        if isinstance(each, aiohttp.ClientResponseError):
+            each.request_info = each.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
+            each.args = (each.request_info, each.history)
+    return error

@@ -1,9 +1,7 @@
-"""What a failed answer says of itself: the message, the page's title, the trace id; cleaned, cut, without secrets."""
+"""What a failed answer says of itself: the message, the page's title, the trace id; cleaned and cut."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,6 @@ import orjson
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bulkstream.api.wire import Answer
 
 MESSAGE_CHARS = 500
@@ -21,9 +17,6 @@ MESSAGE_CHARS = 500
 
 READ_BYTES = 16 << 10
 """How much of a body is looked at for a title or, where it is no JSON, a message."""
-
-SECRET_CHARS = 8
-"""Shorter values are no secrets but words, like the sandbox's, and masking them would garble messages."""
 
 _MESSAGES = ("message", "error_description", "statusReason", "error", "detail", "errors")
 _TRACE_HEADERS = ("toe", "X-Domo-RequestId", "X-Request-Id")
@@ -72,26 +65,6 @@ def flat(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what must not be repeated of the headers that a request was sent with."""
-    found: list[str] = []
-    for name, value in headers.items():
-        if name.lower() not in {"authorization", "x-domo-developer-token"}:
-            continue
-        scheme, _, credential = value.rpartition(" ")
-        found.append(credential)
-        if scheme.lower() == "basic":
-            found.append(_password(credential))
-    return tuple(each for each in found if len(each) >= SECRET_CHARS)
-
-
-def masked(text: str, secrets: tuple[str, ...]) -> str:
-    """Return text in which no secret is repeated; some servers echo what they refuse."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
 def _told(document: Any, depth: int = 4) -> str:
     """Find the message in one of the shapes that servers use, nested ones included."""
     if isinstance(document, str):
@@ -110,13 +83,6 @@ def _redirect(location: str) -> str:
     except ValueError:
         place = location.partition("?")[0]
     return f"a redirect to {flat(place, 200)}, which is not followed" if place else "a redirect that leads nowhere"
-
-
-def _password(credential: str) -> str:
-    try:
-        return base64.b64decode(credential, validate=True).decode().partition(":")[2]
-    except (binascii.Error, ValueError):
-        return ""
 
 
 def _phrase(status: int) -> str:

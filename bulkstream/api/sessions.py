@@ -11,8 +11,12 @@ from aiohttp import hdrs
 from bulkstream import __version__
 from bulkstream.api.address import proxy_for
 from bulkstream.errors import UsageError
+from bulkstream.secret import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulkstream.api.address import Proxy
     from bulkstream.settings import Connection
 
 KEEP_ALIVE_S = 30.0
@@ -33,6 +37,7 @@ class Sessions:
         self._given = given
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
+        self._proxy: Proxy | None = None
         self._options: dict[str, Any] = {}
 
     async def open(self) -> None:
@@ -46,7 +51,7 @@ class Sessions:
         if self._given is not None or self._kept is not None:
             return
         if proxy := proxy_for(self._base):
-            self._options |= {"proxy": proxy.url, "proxy_headers": proxy.headers}
+            self._proxy = proxy
         # No limit: a request that waited for a connection here would look stalled. Who asks bounds how many.
         keeping = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
         self._kept = aiohttp.ClientSession(connector=keeping, cookie_jar=aiohttp.DummyCookieJar())
@@ -71,10 +76,14 @@ class Sessions:
             raise UsageError("the client is not open", hint="Use it as `async with Client(...) as client:`.")
         return session
 
-    @property
     def options(self) -> dict[str, Any]:
-        """What every request is given, so that a caller's session need not be set up in any way."""
-        return self._options
+        """Return what every request is given, so that a caller's session need not be set up in any way.
+
+        It holds the proxy's credentials in the clear: hand it on, and keep it nowhere.
+        """
+        if self._proxy is None:
+            return self._options
+        return {**self._options, "proxy": self._proxy.url, "proxy_headers": revealed(self._proxy.headers)}
 
 
 def _options(connection: Connection, tls: ssl.SSLContext | None, *, pooled: bool) -> dict[str, Any]:
@@ -89,6 +98,11 @@ def _options(connection: Connection, tls: ssl.SSLContext | None, *, pooled: bool
         "timeout": aiohttp.ClientTimeout(total=None, connect=None if pooled else connect_s, sock_connect=connect_s),
     }
     return options if tls is None else {**options, "ssl": tls}
+
+
+def revealed(headers: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Return headers as they are sent, with their secrets in the clear."""
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
 
 
 def user_agent() -> dict[str, str]:

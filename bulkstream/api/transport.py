@@ -14,16 +14,17 @@ from aiohttp import hdrs
 from yarl import URL
 
 from bulkstream.api.body import Body
-from bulkstream.api.failures import told_apart
-from bulkstream.api.sessions import Sessions, user_agent
+from bulkstream.api.failures import TooSlow, told_apart
+from bulkstream.api.sessions import Sessions, revealed, user_agent
 from bulkstream.api.watch import UNWATCHED
 from bulkstream.api.wire import Answer, Request, date_of, judged, unexpected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from bulkstream.api.body import Moved, Pace
     from bulkstream.api.watch import Watch
+    from bulkstream.secret import Secret
     from bulkstream.settings import Connection
 
 JSON_BYTES = 16 << 20
@@ -31,6 +32,9 @@ JSON_BYTES = 16 << 20
 
 ERROR_BYTES = 64 << 10
 """How much is read of an answer that tells an error."""
+
+LEAST_BYTES_PER_S = 16 << 10
+"""An answer that comes slower than this, beyond a first `stall_timeout_s`, is given up: bytes now and then are none."""
 
 
 class Transport:
@@ -69,7 +73,7 @@ class Transport:
         """Return a request's address without its query."""
         return f"{self.base}{request.path}"
 
-    async def send(self, request: Request, headers: dict[str, str], *, watch: Watch = UNWATCHED) -> Answer:
+    async def send(self, request: Request, headers: Mapping[str, Secret], *, watch: Watch = UNWATCHED) -> Answer:
         """Send a request once and read the answer.
 
         Raises:
@@ -77,7 +81,7 @@ class Transport:
         """
         request = replace(request, headers={**headers, **request.headers})
         url = self.address(request)
-        with told_apart(request.method, url, self._stall_s):
+        with told_apart(request, url, self._stall_s):
             async with _watched(self._stall_s) as moved:
                 body = _body(request, _both(moved, watch.sent), watch.pace)
                 async with self._requested(request, body) as response:
@@ -91,7 +95,7 @@ class Transport:
         return answer
 
     @asynccontextmanager
-    async def streamed(self, request: Request, headers: dict[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def streamed(self, request: Request, headers: Mapping[str, Secret]) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send a request once; hold the body of its answer as blocks that are read as they are asked for.
 
         Raises:
@@ -99,18 +103,18 @@ class Transport:
         """
         request = replace(request, headers={**headers, **request.headers})
         url = self.address(request)
-        with told_apart(request.method, url, self._stall_s):
+        with told_apart(request, url, self._stall_s):
             async with _watched(self._stall_s):
                 response = await self._requested(request, None)
         async with response:
-            with told_apart(request.method, url, self._stall_s):
+            with told_apart(request, url, self._stall_s):
                 await self._refuse(request, response)
             yield self._blocks(response, request, url)
 
     async def _blocks(self, response: aiohttp.ClientResponse, request: Request, url: str) -> AsyncIterator[bytes]:
         """Yield blocks; the watchdog runs while one is awaited, and not while the consumer works on one."""
         while True:
-            with told_apart(request.method, url, self._stall_s):
+            with told_apart(request, url, self._stall_s):
                 async with asyncio.timeout(self._stall_s):
                     block = await response.content.readany()
             if not block:
@@ -131,8 +135,9 @@ class Transport:
         url = URL(self.address(request), encoded=True)
         headers = {hdrs.ACCEPT: "application/json", **user_agent(), **request.headers}
         session = self._sessions.session(fresh=not request.replayable)
-        options = {**self._sessions.options, "params": dict(request.params), "headers": headers, "data": body}
-        return session.request(request.method, url, **options)
+        how: dict[str, Any] = {"params": dict(request.params), "data": body}
+        # Secrets are revealed as arguments only, so that no variable of ours holds them.
+        return session.request(request.method, url, **how, **self._sessions.options(), headers=revealed(headers))
 
     async def _read(self, response: aiohttp.ClientResponse, moved: Moved) -> Answer:
         """Read an answer up to its bound; one that tells an error counts also if its body breaks off."""
@@ -140,9 +145,11 @@ class Transport:
         limit = ERROR_BYTES if failed else JSON_BYTES
         body = bytearray()
         with suppress(*((aiohttp.ClientError, OSError) if failed else ())):
-            while len(body) <= limit and (block := await response.content.readany()):
-                moved(len(block))
-                body += block
+            async with _hurried(self._stall_s) as received:
+                while len(body) <= limit and (block := await response.content.readany()):
+                    moved(len(block))
+                    received(len(block))
+                    body += block
         whole = len(body) <= limit
         if (date := date_of(response.headers)) is not None:
             self.ahead_s = date - self._wall()
@@ -161,6 +168,24 @@ async def _watched(stall_s: float) -> AsyncIterator[Moved]:
                 deadline.reschedule(loop.time() + stall_s)
 
         yield moved
+
+
+@asynccontextmanager
+async def _hurried(stall_s: float) -> AsyncIterator[Moved]:
+    """Raise TooSlow once fewer bytes came than are due by then; yield what is to be told of those that did.
+
+    The watchdog alone would wait for ever for a server that sends one byte a minute.
+    """
+    try:
+        async with asyncio.timeout(stall_s) as deadline:
+
+            def received(count: int) -> None:
+                if not deadline.expired():
+                    deadline.reschedule((deadline.when() or 0.0) + count / LEAST_BYTES_PER_S)
+
+            yield received
+    except TimeoutError as error:
+        raise TooSlow from error
 
 
 def _both(moved: Moved, sent: Moved) -> Moved:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import email.utils
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from multidict import CIMultiDict
 
-from bulkstream.api.messages import flat, masked, message_of, request_id_of, secrets_in, text_of
+from bulkstream.api.mask import masked, masked_bytes, secrets_in
+from bulkstream.api.messages import flat, message_of, request_id_of, text_of
 from bulkstream.errors import (
     ApiError,
     Conflict,
@@ -32,6 +34,11 @@ from bulkstream.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bulkstream.secret import Secret
+
+FOREVER_S = 366 * 86400.0
+"""A longer Retry-After is taken for this one; nobody waits so long, and its digits would fill the screen."""
 
 _PAGE = re.compile(rb"[\s\xef\xbb\xbf]*(<\?xml[^>]*>|<!--.*?-->|\s)*<(!doctype|html)", re.IGNORECASE | re.DOTALL)
 
@@ -53,19 +60,21 @@ class Request:
         replayable: Sending it twice does no harm, so it may be sent again even if it may have taken effect.
         body: Bytes to be sent; excludes `json` and `form`.
         own_pace: Whoever asks waits by itself where the server says that it is too soon (429), and nobody else does.
+        private: A successful answer holds a secret and is never quoted.
     """
 
     what: str
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Secret] = field(default_factory=dict)
     json: Any = None
     form: Mapping[str, str] | None = None
     body: bytes | memoryview | None = None
     expect: Expect = Expect.JSON
     replayable: bool = True
     own_pace: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     at: float = 0.0
     whole: bool = True
 
@@ -119,7 +128,7 @@ def judged(request: Request, url: str, answer: Answer) -> ApiError | None:
             kind, hint = RequestRejected, "If that is where the account is, set BULKSTREAM_URL to it."
         case class_:
             kind = _BY_STATUS.get(answer.status) or (RequestRejected if class_ == 4 else ServerFault)  # noqa: PLR2004
-    return kind(_exchange(request, url, answer, message_of(answer)), hint=hint)
+    return kind(_exchange(request, url, answer, message_of(_clean(request, answer))), hint=hint)
 
 
 def decoded(request: Request, url: str, answer: Answer) -> Any:
@@ -133,8 +142,8 @@ def decoded(request: Request, url: str, answer: Answer) -> Any:
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        what = f"no JSON, but {flat(text_of(answer.body), 80)!r}" if answer.body.strip() else "an empty answer"
-        raise unexpected(request, url, answer, what) from None
+        pass  # and left behind: it holds the whole body
+    raise unexpected(request, url, answer, _no_json(request, answer))
 
 
 def unexpected(request: Request, url: str, answer: Answer, what: str) -> UnexpectedAnswer:
@@ -152,9 +161,9 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", value):
-        return float(value)
+        return min(float(value), FOREVER_S)
     date = _date(value)
-    return None if date is None else max(0.0, date - now)
+    return None if date is None else min(max(0.0, date - now), FOREVER_S)
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:
@@ -171,15 +180,27 @@ def _date(value: str) -> float | None:
         return None
 
 
-def _exchange(request: Request, url: str, answer: Answer, message: str) -> Exchange:
+def _no_json(request: Request, answer: Answer) -> str:
+    if not answer.body.strip():
+        return "an empty answer"
+    return "no JSON" if request.private else f"no JSON, but {flat(text_of(_clean(request, answer).body), 80)!r}"
+
+
+def _clean(request: Request, answer: Answer) -> Answer:
+    """Return an answer that repeats no secret of its request; to be cut only then, or a part of one would stay."""
     secrets = secrets_in(request.headers)
+    headers = CIMultiDict((name, masked(value, secrets)) for name, value in answer.headers.items())
+    return replace(answer, headers=headers, body=masked_bytes(answer.body, secrets))
+
+
+def _exchange(request: Request, url: str, answer: Answer, message: str) -> Exchange:
     # The server's own Date is what its Retry-After date is relative to, however wrong either clock is.
     now = date_of(answer.headers)
     return Exchange(
         method=request.method,
         url=url,
         status=answer.status,
-        message=masked(message, secrets),
-        request_id=masked(request_id_of(answer), secrets),
+        message=masked(message, secrets_in(request.headers)),
+        request_id=request_id_of(_clean(request, answer)),
         retry_after_s=retry_after_s(answer.headers.get("Retry-After"), answer.at if now is None else now),
     )

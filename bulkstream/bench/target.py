@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
-from pydantic import SecretStr
 
 from bulkstream.errors import ApiError, BulkstreamError
 from bulkstream.model import Dialect
+from bulkstream.secret import Secret
 from bulkstream.settings import Connection, Settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def reachable(target: Target, settings: Settings, bench: Workbench) -> Asy
         return
     port_file = bench.folder / "port"
     async with _serving(bench, port_file, _command(target, bench.folder, port_file)) as url:
-        secret = SecretStr("sandbox")
+        secret = Secret("sandbox")
         connection = Connection(url=url, dialect=Dialect.PUBLIC, client_id="sandbox", client_secret=secret)
         yield settings.model_copy(update={"connection": connection})
 

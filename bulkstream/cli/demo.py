@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
-from pydantic import SecretStr
 
 from bulkstream.cli.digest import read_back, source_digest
 from bulkstream.cli.exits import Exit, exit_code
@@ -25,6 +24,7 @@ from bulkstream.errors import BulkstreamError, UsageError, VerificationFailed
 from bulkstream.ledger import Ledger
 from bulkstream.model import Dialect, HeaderMode, Outcome
 from bulkstream.prepare import Request
+from bulkstream.secret import Secret
 from bulkstream.settings import MIB, Connection, Settings, Upload
 from bulkstream.sources import open_csv
 
@@ -116,7 +116,7 @@ async def _shown(stage: Stage, files: Sequence[Path], rows: int) -> Report:
 
 def account(url: str, dialect: Dialect) -> Settings:
     """Return the settings that lead to a sandbox."""
-    secret = SecretStr("sandbox")
+    secret = Secret("sandbox")
     connection = Connection(url=url, dialect=dialect, token=secret, client_id="sandbox", client_secret=secret)
     return Settings(connection=connection)
 

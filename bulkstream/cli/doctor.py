@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-import re
-import stat
+import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -17,26 +16,25 @@ from bulkstream.cli.exits import Exit
 from bulkstream.cli.output import print_json
 from bulkstream.cli.probe import probed
 from bulkstream.cli.run import run
-from bulkstream.errors import UsageError
+from bulkstream.errors import SecurityWarning, UsageError
+from bulkstream.exposure import exposed, remedy, told
 from bulkstream.settings import config_path, load_settings
 from bulkstream.tune import usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from bulkstream.settings import Settings
 
 FEWEST_FILES = 512
 """Open files that 256 connections, the source's files and the process itself need."""
 
-_SECRET = re.compile(r"""^[^#\n]*\b(token|client_secret)["']?\s*=""", re.MULTILINE)
-"""A secret in TOML, in whatever table; the file may be too broken to be parsed."""
-
 
 def examine(profile: str | None, *, as_json: bool) -> Exit:
     """Run all checks, print them, return the exit code: 0, 6 if credentials were refused, 1 for another failure."""
-    checks = [*local_checks(dict(os.environ)), *_account_checks(profile)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)  # they are among the checks
+        checks = [*local_checks(os.environ), *_account_checks(profile)]
     if as_json:
         print_json([asdict(check) for check in checks])
     else:
@@ -45,7 +43,7 @@ def examine(profile: str | None, *, as_json: bool) -> Exit:
     return Exit(Exit.AUTH if Exit.AUTH in codes else max(codes))
 
 
-def local_checks(environ: dict[str, str]) -> Iterator[Check]:
+def local_checks(environ: Mapping[str, str]) -> Iterator[Check]:
     """Look at this machine: interpreter, libraries, cores, limits, settings file."""
     yield Check("python", State.OK, f"{platform.python_version()} on {platform.system()}")
     for module, purpose in (("isal", "levels 0 to 3"), ("deflate", "levels 4 to 12"), ("uvloop", "the event loop")):
@@ -70,7 +68,7 @@ def _open_files() -> Check:
     return Check("open files", State.WARN if few else State.OK, f"up to {limit}", hint)
 
 
-def _settings_file(environ: dict[str, str]) -> Check:
+def _settings_file(environ: Mapping[str, str]) -> Check:
     try:
         path = config_path(environ)
     except UsageError as error:
@@ -78,16 +76,12 @@ def _settings_file(environ: dict[str, str]) -> Check:
     if path is None:
         return Check("settings", State.OK, "no file; defaults and environment")
     try:
-        exposed = _holds_secrets(path) and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        open_to_others = exposed(path)
     except OSError as error:
         return Check("settings", State.FAIL, f"{path} can't be read: {error.strerror}", code=Exit.USAGE)
-    if exposed:
-        return Check("settings", State.WARN, f"{path} holds secrets and others may read it", f"Run: chmod 600 {path}")
+    if open_to_others:
+        return Check("settings", State.WARN, told(path), remedy(path))
     return Check("settings", State.OK, str(path))
-
-
-def _holds_secrets(path: Path) -> bool:
-    return _SECRET.search(path.read_text("utf-8", errors="replace")) is not None
 
 
 def _account_checks(profile: str | None) -> list[Check]:

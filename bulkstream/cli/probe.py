@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from bulkstream.api import ApiClient, SearchKey
-from bulkstream.api.address import checked_url
+from bulkstream.api.address import checked_url, is_unencrypted
 from bulkstream.cli.check import Check, State
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.errors import ApiError, AuthError, BulkstreamError
@@ -37,7 +37,7 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
     except BulkstreamError as error:
         yield Check("account", State.FAIL, str(error), error.hint, Exit.USAGE)
         return
-    yield Check("account", State.OK, f"{settings.connection.url}, {client.dialect} dialect")
+    yield _account(settings.connection, client)
     if timed := await _connected(settings.connection):
         yield timed
     async with client:
@@ -50,9 +50,16 @@ async def probed(settings: Settings) -> AsyncIterator[Check]:
             yield Check(name, State.FAIL, str(error), error.hint, code_of(error))
 
 
+def _account(connection: Connection, client: ApiClient) -> Check:
+    text = f"{connection.url}, {client.dialect} dialect"
+    if is_unencrypted(checked_url(connection.url, allow_http=connection.allow_http)):
+        return Check("account", State.WARN, f"{text}; credentials travel unencrypted", "Use https, without allow_http.")
+    return Check("account", State.OK, text)
+
+
 async def _connected(connection: Connection) -> Check | None:
     """Time the steps to a connection; None where a proxy makes it, or it fails, which the first request explains."""
-    url = urlsplit(checked_url(connection.url))
+    url = urlsplit(checked_url(connection.url, allow_http=connection.allow_http))
     if url.hostname is None or url.scheme in getproxies():
         return None
     times = [time.perf_counter()]

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,7 @@ import typer
 from bulkstream.cli.allocator import keep_freed_memory
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.cli.failure import Document, failure
-from bulkstream.errors import BulkstreamError
+from bulkstream.errors import BulkstreamError, SecurityWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -121,7 +122,8 @@ def told(*, as_json: bool = False, document: Document = failure) -> Iterator[Non
         document: Makes it.
     """
     try:
-        yield
+        with _warned():
+            yield
     except (typer.Exit, BrokenPipeError):  # typer ends quietly where nobody reads any more
         raise
     except typer.Abort:
@@ -132,6 +134,24 @@ def told(*, as_json: bool = False, document: Document = failure) -> Iterator[Non
         hint = error.hint if isinstance(error, BulkstreamError) else ""
         _print_failure(described(error), hint, document if as_json else None)
         raise typer.Exit(Exit.INTERRUPTED if isinstance(error, INTERRUPTS) else code_of(error)) from None
+
+
+@contextmanager
+def _warned() -> Iterator[None]:
+    """Show our own warnings as lines for people, whatever Python does with others; each text once."""
+    with warnings.catch_warnings():
+        show, shown = warnings.showwarning, set[str]()
+
+        def say(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, SecurityWarning):
+                show(message, category, *where, **more)
+            elif str(message) not in shown:
+                shown.add(str(message))
+                typer.secho(f"warning: {message}", err=True, fg="yellow")
+
+        warnings.showwarning = say
+        warnings.simplefilter("always", SecurityWarning)
+        yield
 
 
 def described(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 from bulkstream.api.address import checked_url, dialect_of, is_loopback, proxy_for
 from bulkstream.errors import UsageError
 from bulkstream.model import Dialect
+from bulkstream.secret import Secret
 from bulkstream.settings import Connection
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_a_proxy_of_the_environment_is_used(environ: pytest.MonkeyPatch) -> None
 
     assert proxy is not None
     assert str(proxy.url) == "http://proxy.example:3128"
-    assert proxy.headers == {"Proxy-Authorization": "Basic bWU6aHVudGVyMg=="}
+    assert proxy.headers == {"Proxy-Authorization": Secret("Basic bWU6aHVudGVyMg==")}
     assert "hunter2" not in repr(proxy)
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
 
 from bulkstream.api import ApiClient, Clock
 from bulkstream.api.address import dialect_of
 from bulkstream.api.auth import ClientCredentials, credentials_for
 from bulkstream.errors import Unauthorized, UsageError
 from bulkstream.model import Dialect
+from bulkstream.secret import Secret
 from bulkstream.settings import Connection
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ async def test_a_token_is_renewed_ahead_of_its_end(answer: dict[str, float], ren
         if "jwt_exp_in" in answer:
             payload = base64.urlsafe_b64encode(orjson.dumps({"exp": now[0] + answer["jwt_exp_in"]})).rstrip(b"=")
             token = f"h.{payload.decode()}.s"
-        return {"access_token": token, **answer}
+        return {"access_token": Secret(token), **answer}
 
-    credentials = ClientCredentials("id", SecretStr("x"), fetch, clock)
+    credentials = ClientCredentials("id", Secret("x"), fetch, clock)
     await credentials.headers()
     now[0] += renewed_after_s - 1
     await credentials.headers()

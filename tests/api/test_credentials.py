@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
 
 from bulkstream.api import Clock
 from bulkstream.api.auth import ClientCredentials, DeveloperToken
@@ -24,6 +23,7 @@ from bulkstream.errors import (
     UnexpectedAnswer,
     UsageError,
 )
+from bulkstream.secret import Secret
 
 
 @dataclass
@@ -38,22 +38,22 @@ class Issuer:
     def __post_init__(self) -> None:
         self.gate.set()
         clock = Clock(now=lambda: self.now, wall=lambda: self.now)
-        self.credentials = ClientCredentials("id", SecretStr("secret"), self.fetch, clock)
+        self.credentials = ClientCredentials("id", Secret("secret"), self.fetch, clock)
 
     async def fetch(self, _: Request) -> dict[str, Any]:
         self.fetched += 1
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
-        return {"access_token": f"t{self.fetched}", "expires_in": 3600}
+        return {"access_token": Secret(f"t{self.fetched}"), "expires_in": 3600}
 
 
 def failed(kind: type[ApiError], status: int | None = None) -> ApiError:
     return kind(Exchange("POST", "https://api.domo.com/oauth/token", status, "as scripted"))
 
 
-def bearer(number: int) -> dict[str, str]:
-    return {"Authorization": f"bearer t{number}"}
+def bearer(number: int) -> dict[str, Secret]:
+    return {"Authorization": Secret(f"bearer t{number}")}
 
 
 async def test_a_failing_fetch_is_shared_by_all_who_wait() -> None:
@@ -146,9 +146,9 @@ async def test_a_lifetime_that_is_no_number_is_a_short_one(lifetime: Any) -> Non
 
     async def fetch(_: Request) -> dict[str, Any]:
         issuer.fetched += 1
-        return {"access_token": "opaque", "expires_in": lifetime}
+        return {"access_token": Secret("opaque"), "expires_in": lifetime}
 
-    credentials = ClientCredentials("id", SecretStr("x"), fetch, Clock(now=lambda: issuer.now))
+    credentials = ClientCredentials("id", Secret("x"), fetch, Clock(now=lambda: issuer.now))
     await credentials.headers()
     await credentials.headers()
     assert issuer.fetched == 1
@@ -161,14 +161,14 @@ async def test_a_lifetime_that_is_no_number_is_a_short_one(lifetime: Any) -> Non
 def test_a_token_that_no_header_can_hold_is_refused_at_once(token: str) -> None:
     """Before anything is sent, and without being shown."""
     with pytest.raises(UsageError) as caught:
-        DeveloperToken(SecretStr(token))
+        DeveloperToken(Secret(token))
 
     assert not token.strip() or token not in str(caught.value)
 
 
 async def test_white_space_around_a_token_is_not_part_of_it() -> None:
     """It comes from `$(cat file)` and from copying."""
-    assert await DeveloperToken(SecretStr(" abc\n")).headers() == {"X-DOMO-Developer-Token": "abc"}
+    assert await DeveloperToken(Secret(" abc\n")).headers() == {"X-DOMO-Developer-Token": Secret("abc")}
 
 
 @pytest.mark.parametrize("answer", [{}, {"access_token": 5}, {"access_token": "a\r\nb: c"}, []])

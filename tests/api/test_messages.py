@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkstream.api.messages import flat, message_of, request_id_of, secrets_in
+from bulkstream.api.mask import masked, secrets_in
+from bulkstream.api.messages import flat, message_of, request_id_of
 from bulkstream.api.wire import Answer, Request, judged
 from bulkstream.errors import RequestRejected, Throttled
+from bulkstream.secret import Secret
 
 URL = "https://api.domo.com/v1/streams/1"
 TOKEN = "eyJhbGciOi.long-developer-token"
@@ -49,7 +51,7 @@ def test_the_trace_id_may_stand_in_a_header(name: str) -> None:
 def test_a_secret_that_the_server_echoes_is_not_repeated() -> None:
     """Some servers quote what they refuse; it must not get into a log from here."""
     basic = base64.b64encode(b"an-id:hunter2-hunter2").decode()
-    headers = {"X-DOMO-Developer-Token": TOKEN, "Authorization": f"Basic {basic}"}
+    headers = {"X-DOMO-Developer-Token": Secret(TOKEN), "Authorization": Secret(f"Basic {basic}")}
     request = Request("get a stream", "GET", "/v1/streams/1", headers=headers)
     body = orjson.dumps({"message": f"bad: {TOKEN}, {basic}, hunter2-hunter2", "toe": TOKEN})
 
@@ -62,7 +64,11 @@ def test_a_secret_that_the_server_echoes_is_not_repeated() -> None:
 
 def test_words_that_are_no_secrets_stay() -> None:
     """The sandbox's token is the word `sandbox`, and messages may hold it."""
-    assert secrets_in({"X-DOMO-Developer-Token": "sandbox", "Accept": "application/json-and-more"}) == ()
+    secrets = secrets_in({"X-DOMO-Developer-Token": Secret("sandbox"), "Accept": "application/json-and-more"})
+
+    text = "the sandbox wants application/json-and-more"
+
+    assert masked(text, secrets) == text
 
 
 def test_a_redirect_is_told_without_its_query() -> None:
