@@ -272,13 +272,18 @@ def _parsed(path: Path) -> dict[str, Any] | str:
 
 def _sealed(table: dict[str, Any]) -> dict[str, Any]:
     """Return a table of the file with every secret as such, wherever it stands."""
+    return {name: _secret(value) if name in SECRETS else _inside(value) for name, value in table.items()}
 
-    def seal(name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return _sealed(value)
-        return Secret(value) if name in SECRETS and isinstance(value, str) else value
 
-    return {name: seal(name, value) for name, value in table.items()}
+def _secret(value: Any) -> Any:
+    """Return text as a secret; of what is no text, its type alone, which the validation refuses."""
+    return Secret(value) if isinstance(value, str) else type(value)
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _sealed(value)
+    return [_inside(each) for each in value] if isinstance(value, list) else value
 
 
 def _read(path: Path | None, profile: str | None) -> dict[str, dict[str, Any]]:
@@ -290,11 +295,31 @@ def _read(path: Path | None, profile: str | None) -> dict[str, dict[str, Any]]:
     if isinstance(document, str):
         raise UsageError(f"{path} can't be read: {document}")
     profiles = document.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        raise UsageError(f"{path}: profiles is no table", hint="Profiles are written [profiles.nightly.upload].")
     if profile is not None and profile not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise UsageError(f"{path} has no profile {profile!r}; it has: {known}")
-    _overlay(document, profiles[profile] if profile is not None else {})
+    chosen = profiles[profile] if profile is not None else {}
+    for groups in (document, chosen):
+        _check_tables(path, groups)
+    _overlay(document, chosen)
     return document
+
+
+def _check_tables(path: Path, groups: Any) -> None:
+    """Check that groups of settings are tables.
+
+    Raises:
+        UsageError: One is something else.
+    """
+    wrong = (
+        [name for name, fields in groups.items() if not isinstance(fields, dict)] if isinstance(groups, dict) else []
+    )
+    if wrong or not isinstance(groups, dict):
+        raise UsageError(
+            f"{path}: {', '.join(wrong) or 'the profile'} is no table", hint="Groups are written [upload]."
+        )
 
 
 def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:

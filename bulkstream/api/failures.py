@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from bulkstream.api.mask import masked, secrets_in
+from bulkstream.api.mask import masked, masked_bytes, secrets_in
 from bulkstream.api.messages import flat
 from bulkstream.errors import (
     ApiDisconnected,
@@ -21,9 +21,10 @@ from bulkstream.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bulkstream.api.wire import Request
+    from bulkstream.secret import Secret
 
 
 class TooSlow(TimeoutError):
@@ -43,8 +44,9 @@ def told_apart(request: Request, url: str, stall_s: float) -> Iterator[None]:
         raise
     except (aiohttp.ClientError, OSError) as error:
         kind, what = failure(error, stall_s)
-        what = flat(masked(what, secrets_in(request.headers)), 300)
-        raise kind(Exchange(request.method, url, None, what)) from _bare(error)
+        secrets = secrets_in(request.headers)
+        what = flat(masked(what, secrets), 300)
+        raise kind(Exchange(request.method, url, None, what)) from _bare(error, secrets)
 
 
 def failure(error: Exception, stall_s: float) -> tuple[type[ApiError], str]:
@@ -76,10 +78,11 @@ def _detail(error: Exception) -> str:
             return str(error) or type(error).__name__
 
 
-def _bare(error: Exception) -> Exception:
-    """Take from an exception, and from those that led to it, what holds the headers as they were sent.
+def _bare(error: Exception, secrets: Sequence[Secret]) -> Exception:
+    """Take from an exception, and from those that led to it, what holds a secret.
 
-    That is aiohttp's `request_info`, which its `repr` shows, and aiohttp's frames, whose variables some programs log.
+    That is what a server said, as far as it repeats one; the headers in aiohttp's `request_info`, which its `repr`
+    shows; and the frames of aiohttp, whose variables some programs log.
     """
     left: list[BaseException | None] = [error]
     done: set[int] = set()
@@ -93,4 +96,20 @@ def _bare(error: Exception) -> Exception:
         if isinstance(each, aiohttp.ClientResponseError):
             each.request_info = each.request_info._replace(headers=CIMultiDictProxy(CIMultiDict()))
             each.args = (each.request_info, each.history)
+        each.args = tuple(_said(value, secrets) for value in each.args)
+        for name, value in vars(each).items():
+            setattr(each, name, _said(value, secrets))
     return error
+
+
+def _said(value: Any, secrets: Sequence[Secret]) -> Any:
+    """Return a detail of an exception without secrets; of a broken answer's head, only what it was."""
+    match value:
+        case str():
+            return masked(value, secrets)
+        case bytes():
+            return masked_bytes(value, secrets)
+        case aiohttp.http.RawResponseMessage():
+            return "an answer that broke off"
+        case _:
+            return value

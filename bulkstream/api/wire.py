@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from bulkstream.secret import Secret
 
+QUOTED_BYTES = 64 << 10
+"""How much of a body is looked at for what an error quotes; four times what a message is looked for in."""
+
 FOREVER_S = 366 * 86400.0
 """A longer Retry-After is taken for this one; nobody waits so long, and its digits would fill the screen."""
 
@@ -190,7 +193,7 @@ def _clean(request: Request, answer: Answer) -> Answer:
     """Return an answer that repeats no secret of its request; to be cut only then, or a part of one would stay."""
     secrets = secrets_in(request.headers)
     headers = CIMultiDict((name, masked(value, secrets)) for name, value in answer.headers.items())
-    return replace(answer, headers=headers, body=masked_bytes(answer.body, secrets))
+    return replace(answer, headers=headers, body=masked_bytes(answer.body[:QUOTED_BYTES], secrets))
 
 
 def _exchange(request: Request, url: str, answer: Answer, message: str) -> Exchange:
