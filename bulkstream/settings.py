@@ -313,13 +313,9 @@ def _check_tables(path: Path, groups: Any) -> None:
     Raises:
         UsageError: One is something else.
     """
-    wrong = (
-        [name for name, fields in groups.items() if not isinstance(fields, dict)] if isinstance(groups, dict) else []
-    )
-    if wrong or not isinstance(groups, dict):
-        raise UsageError(
-            f"{path}: {', '.join(wrong) or 'the profile'} is no table", hint="Groups are written [upload]."
-        )
+    named = groups if isinstance(groups, dict) else {"the profile": groups}
+    if wrong := [name for name, fields in named.items() if not isinstance(fields, dict)]:
+        raise UsageError(f"{path}: {', '.join(wrong)} is no table", hint="A group of settings is written [upload].")
 
 
 def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:

@@ -124,6 +124,7 @@ async def test_runs_that_succeed_tell_no_secret(tmp_path: Path, dialect: Dialect
                 (*UPLOAD, "--dry-run"),
                 ("doctor", "--json"),
                 ("streams", "list", "--json"),
+                ("runs", "list", "--json"),
             )
         ]
 
@@ -138,9 +139,8 @@ async def refuse_401(_: web.Request) -> web.Response:
 
 async def refuse_403(request: web.Request) -> web.Response:
     echo = [value for name, value in request.headers.items() if name in {"Authorization", "X-DOMO-Developer-Token"}]
-    return web.json_response(
-        {"error": {"message": " ".join(echo)}}, status=403, headers={"X-Request-Id": echo[0][-40:]}
-    )
+    told = {"error": {"message": " ".join(echo)}}
+    return web.json_response(told, status=403, headers={"X-Request-Id": echo[0].split()[-1]})
 
 
 async def show_page(request: web.Request) -> web.Response:
@@ -282,9 +282,8 @@ def option_names(command: Any) -> list[str]:
 def test_warnings_reach_people(tmp_path: Path) -> None:
     """Exposed settings and unencrypted credentials are a line each on stderr, and warnings of the doctor."""
     shell = Shell(tmp_path)
-    shell.config(
-        f'[connection]\nurl = "http://acme.invalid"\nallow_http = true\ntoken = "{TOKEN}"\n[retry]\nattempts = 1\n'
-    )
+    account = f'[connection]\nurl = "http://acme.invalid"\nallow_http = true\ntoken = "{TOKEN}"\n'
+    shell.config(f"{account}[retry]\nattempts = 1\n")
     path = tmp_path / "settings.toml"
     path.chmod(0o644)
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
+from bulkstream.sources.regular import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,12 @@ def digest_of(path: Path, size: int) -> str:
     last = max(size - SAMPLE_BYTES, 0)
     offsets = {last * n // (SAMPLES - 1) for n in range(SAMPLES)}
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             for offset in sorted(offsets):
                 file.seek(offset)
                 digest.update(file.read(SAMPLE_BYTES))
+    except SourceUnreadable:
+        raise
     except OSError as error:
         raise SourceUnreadable(f"{path}: {error.strerror}") from error
     return digest.hexdigest()

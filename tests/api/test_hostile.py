@@ -273,9 +273,7 @@ async def test_an_echo_is_masked_before_it_is_cut(status: bytes, padding: int) -
     assert TOKEN[:6] not in str(error)
 
 
-@pytest.mark.parametrize(
-    "start", [b"no http, ", b"HTTP/1.1 200 OK\r\nBad\0Header: ", OK + CHUNKED, OK + b"Content-Length: 99\r\nX-Echo: "]
-)
+@pytest.mark.parametrize("start", [b"no http, ", b"HTTP/1.1 200 OK\r\nBad\0Header: ", OK + CHUNKED])
 async def test_no_exception_leads_to_a_token(start: bytes) -> None:
     """Not the error, not what caused it, and no variable in the frames between: programs log all of these."""
     error = await refused(saying(start + TOKEN.encode() + b"\r\n\r\n"))
