@@ -71,6 +71,24 @@ def test_words_that_are_no_secrets_stay() -> None:
     assert masked(text, secrets) == text
 
 
+@pytest.mark.parametrize(
+    ("secret", "said", "shown"),
+    [
+        ("s3cret", "no: s3cret, 's3cret'.", "no: ***, '***'."),
+        ("data", "the data scope; databases, metadata", "the *** scope; databases, metadata"),
+        ("long-secret", "xlong-secretx", "x***x"),
+        ('quo"te&d/secret', r'{"token":"quo\"te&d/secret"}', '{"token":"***"}'),
+        ('quo"te&d/secret', "<p>quo&quot;te&amp;d/secret</p>", "<p>***</p>"),
+        ('quo"te&d/secret', "?token=quo%22te%26d%2Fsecret", "?token=***"),
+        ("0123456789", f"basic {base64.b64encode(b'0123456789').decode()}", "basic ***=="),
+        ("", "nothing to hide", "nothing to hide"),
+    ],
+)
+def test_a_secret_is_masked_in_the_spellings_of_the_web(secret: str, said: str, shown: str) -> None:
+    """A short one, which may be a word, only where it stands alone."""
+    assert masked(said, [Secret(secret)]) == shown
+
+
 def test_a_redirect_is_told_without_its_query() -> None:
     """A login page's address holds one-time codes."""
     answer = Answer(302, {"Location": "https://me:pw@login.example/sso?code=hunter2#top"}, b"")
