@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from bulkstream.model import Place, Report
 
 
@@ -326,7 +328,32 @@ class StreamBusy(LoadError):
 
 
 class VerificationFailed(LoadError):
-    """The committed dataset is not what was sent."""
+    """The load was committed, but the server does not have what was sent."""
+
+
+class DeadlineMissed(LoadError):
+    """The load could not end by its deadline, so it was given up.
+
+    Attributes:
+        deadline: The moment by which it should have ended.
+        eta: When it would have ended at the rate of late; None when that could not be told.
+        rate: That rate, raw bytes per second.
+    """
+
+    hint = "Load again with more time or less data; `bulkstream bench` shows what limits the rate."
+
+    def __init__(self, deadline: datetime, *, eta: datetime | None = None, rate: float = 0.0) -> None:
+        shown = _clock(deadline, deadline)
+        if eta is None or eta <= deadline:
+            text = f"the deadline {shown} has passed"
+        else:
+            late = _span((eta - deadline).total_seconds())
+            text = f"the deadline {shown} can't be met: at {rate / 1e6:,.3g} MB/s it would end at "
+            text += f"{_clock(eta, deadline)}, {late} late"
+        super().__init__(text)
+        self.deadline = deadline
+        self.eta = eta
+        self.rate = rate
 
 
 # ---- the journal
@@ -376,3 +403,18 @@ class RunActive(BulkstreamError):
 
 class NotResumable(BulkstreamError):
     """A run can't be gone on with."""
+
+
+def _clock(moment: datetime, near: datetime) -> str:
+    """Show a moment in local time, to the second if `near` has seconds, with its date if that is another day."""
+    local, other = moment.astimezone(), near.astimezone()
+    clock = f"{local:%H:%M:%S}" if other.second else f"{local:%H:%M}"
+    return clock if local.date() == other.date() else f"{local:%Y-%m-%d} {clock}"
+
+
+def _span(seconds: float) -> str:
+    """Show a time as hours and minutes, minutes, or seconds."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

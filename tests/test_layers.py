@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 ROOT = Path(bulkstream.__file__).parent
 
 LAYERS = (
-    {"errors", "model", "settings", "reporter", "memory", "decision", "rate", "ledger", "secret", "exposure"},  # words
+    {
+        "errors",
+        "model",
+        "settings",
+        "reporter",
+        "memory",
+        "decision",
+        "rate",
+        "ledger",
+        "deadline",
+        "secret",
+        "exposure",
+    },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},
     {"flight"},
