@@ -27,12 +27,13 @@ LAYERS = (
         "rate",
         "ledger",
         "deadline",
+        "values",
         "secret",
         "exposure",
     },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},
-    {"flight"},
+    {"flight", "digest"},
     {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline"},

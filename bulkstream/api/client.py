@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -198,7 +198,7 @@ class ApiClient:
         reply = await self._reply(request)
         return [reply.shaped(kind, each) for each in reply.items(*keys)]
 
-    async def stream(self, request: Request) -> AsyncIterator[bytes]:
+    async def stream(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the body of an answer as it arrives; only its beginning is retried.
 
         Raises:
