@@ -15,13 +15,14 @@ from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError
 from bulkstream.journal import Journal
 from bulkstream.ledger import Ledger
-from bulkstream.model import Column, HeaderMode, OnFailure, UpdateMethod
+from bulkstream.model import Column, HeaderMode, OnFailure, UpdateMethod, Verify
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Reporter, Silent
 from bulkstream.resume import Resumption
 from bulkstream.runs import acquired, begun, recorded, store_of, unfinished
 from bulkstream.settings import Upload, overridden
+from bulkstream.verify import verify
 
 if TYPE_CHECKING:
     from bulkstream.journal import RunFolder
@@ -42,6 +43,8 @@ class UploadOptions(TypedDict, total=False):
         schema: Columns of a new dataset, instead of inferred ones.
         journal: Keep a journal in the state directory, so that the load can be resumed.
         take_over: Abort what others have left open on the stream.
+        verify: What is compared after the commit: off, rows or full.
+        deadline: Time of the day, date and time, or time from now by which the load must have ended.
         reporter: Is told how the load goes on.
     """
 
@@ -59,6 +62,8 @@ class UploadOptions(TypedDict, total=False):
     on_failure: OnFailure | str
     journal: bool
     take_over: bool
+    verify: Verify | str
+    deadline: str
     reporter: Reporter
 
 
@@ -84,7 +89,8 @@ class Client(ApiClient):
         Raises:
             UsageError: The options contradict each other or the stream.
             SourceError: The source can't be loaded as it is.
-            LoadError: The load was not committed, or nobody knows.
+            LoadError: The load was not committed, nobody knows, or the server does not have what was sent; the
+                outcome of `report` tells.
             ApiError: The server refused before there was an execution.
         """
         request = _request(source, self.settings.upload, options)
@@ -155,6 +161,7 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
         journal = await begun(job, request, client, ledger)
         async with recorded(journal, ledger, reporter):
             await run(job, client, ledger=ledger, reporter=reporter, journal=journal)
+            await verify(job.verification, client, ledger=ledger, reporter=reporter)
     return ledger.report()
 
 

@@ -35,6 +35,7 @@ class Ledger:
     Attributes:
         outcome: None until the load has ended.
         restored_bytes: Acknowledged to an earlier process that worked on this run.
+        ended: When it had, by the clock of `started`; None for now. What is compared afterwards is no part of it.
         starved_s: Time in which workers read and cut, or waited for it.
         busy_s: Time in which they compressed.
         blocked_s: Time in which they waited for the uploads.
@@ -43,6 +44,7 @@ class Ledger:
     run_id: str = field(default_factory=new_run_id)
     total_bytes: int | None = None
     started: float = field(default_factory=time.perf_counter)
+    ended: float | None = None
     stream_id: int | None = None
     execution_id: int | None = None
     outcome: Outcome | None = None
@@ -135,7 +137,7 @@ class Ledger:
 
     def report(self) -> Report:
         """Close the account; bytes and rows are those that the server acknowledged."""
-        seconds = time.perf_counter() - self.started
+        seconds = (self.ended or time.perf_counter()) - self.started
         return Report(
             run_id=self.run_id,
             outcome=self.outcome or Outcome.ABORTED,

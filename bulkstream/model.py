@@ -73,6 +73,14 @@ class OnFailure(StrEnum):
     KEEP = "keep"
 
 
+class Verify(StrEnum):
+    """What is compared after a commit."""
+
+    OFF = "off"
+    ROWS = "rows"
+    FULL = "full"
+
+
 class Outcome(StrEnum):
     """How a load ended; exactly one of these is true of each."""
 
@@ -225,7 +233,7 @@ class Report:
         raw_mb_s: Raw megabytes (10^6 bytes) per second, over the whole load.
         ratio: Raw bytes per sent byte, None when nothing was sent.
         retries: Requests that were sent again.
-        verified: What a comparison with the dataset found; None when there was none.
+        verified: What a comparison with what the server has found; None when there was none or it could not tell.
         error: What went wrong, in one sentence, or None.
         decisions: What the tuners changed, and when, in seconds from the start; not among the keys of `--json`.
     """

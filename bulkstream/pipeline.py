@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from bulkstream.api import ApiClient, Execution
+    from bulkstream.deadline import DeadlineWatch
     from bulkstream.journal import Journal
     from bulkstream.ledger import Ledger
     from bulkstream.model import Column, Receipt, UpdateMethod
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from bulkstream.sources import Source
     from bulkstream.stages import Terms
     from bulkstream.tune import Tuning
+    from bulkstream.verify import Verification
 
 TICK_S = 0.2
 """Seconds between two snapshots for the reporter."""
@@ -50,6 +52,8 @@ class Job:
         done: Receipts of an earlier process that worked on this run, by number.
         columns: Of the dataset.
         method: What the commit does with the dataset's rows; None if it is not known.
+        deadline: Ends the load before its commit when it can't end in time.
+        verification: What is to be compared after the commit; that is the caller's part.
     """
 
     source: Source
@@ -60,6 +64,8 @@ class Job:
     done: Mapping[int, Receipt] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     method: UpdateMethod | None = None
+    deadline: DeadlineWatch | None = None
+    verification: Verification | None = None
 
 
 async def run(
@@ -77,6 +83,7 @@ async def run(
         OutcomeUnknown: Nobody knows whether the commit took effect.
         StreamBusy: Another execution of the stream is open.
         JournalUnwritable: What has to be durable could not be written.
+        DeadlineMissed: It could not end in time.
         ApiError: The execution could not be created.
     """
     journal = journal or Unkept()
@@ -94,7 +101,7 @@ async def run(
     packer = Packer(cutter, pilot)
     with one_error():
         async with (
-            _reporting(ledger, reporter),
+            _reporting(ledger, reporter, job.deadline),
             finalizing(
                 client,
                 job.terms,
@@ -161,12 +168,18 @@ def _put(
 
 
 @asynccontextmanager
-async def _reporting(ledger: Ledger, reporter: Reporter) -> AsyncIterator[None]:
-    """Show the reporter a snapshot every so often while the body runs, and one at its end."""
+async def _reporting(ledger: Ledger, reporter: Reporter, deadline: DeadlineWatch | None) -> AsyncIterator[None]:
+    """Show the reporter a snapshot every so often while the body runs, and one at its end.
+
+    Raises:
+        DeadlineMissed: A snapshot from before the commit says so; the body is cancelled.
+    """
 
     async def tick() -> None:
         while True:
             reporter.progress(ledger.progress())
+            if deadline is not None and ledger.outcome is None:
+                deadline.look(ledger.progress())
             await anyio.sleep(TICK_S)
 
     async with create_task_group() as tasks:

@@ -7,11 +7,13 @@ first request.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from bulkstream.api import SearchKey
+from bulkstream.deadline import DeadlineWatch, parse_deadline
 from bulkstream.errors import SchemaError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
@@ -20,6 +22,7 @@ from bulkstream.runs import holder_of
 from bulkstream.sources import compare, locate, open_csv, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms
 from bulkstream.tune import tuned, usable_cores
+from bulkstream.verify import Verification, with_before
 
 if TYPE_CHECKING:
     import os
@@ -92,17 +95,19 @@ async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Jo
         ApiError: The server refused.
     """
     _check(request)
+    deadline = _deadline(request.settings)
     await to_thread.run_sync(locate, request.sources)
     stream = await _find(request, client)
     source = await _open(request, _expected(request, stream))
     reporter.notice(Notice(f"{len(source.files)} file(s): {source.header.reason}"))
-    if stream is None:
+    if created := stream is None:
         stream = await _create(request, source, client)
         reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
     tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
     columns = stream.columns or tuple(Column(name) for name in source.names)
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
+    verification = _verification(request, stream, source)
     return Job(
         source,
         replace(_terms(request, stream, columns), holder=holder_of(client)),
@@ -111,12 +116,18 @@ async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Jo
         announce,
         columns=columns,
         method=request.update_method or stream.method,
+        deadline=deadline,
+        verification=verification if created else await with_before(verification, client, reporter),
     )
 
 
 def _check(request: Request) -> None:
     if (request.stream_id is None) == (request.dataset_name is None):
         raise UsageError("name either a stream or a dataset", hint="Use --stream ID or --dataset-name NAME.")
+
+
+def _deadline(settings: Upload) -> DeadlineWatch | None:
+    return DeadlineWatch(parse_deadline(settings.deadline, datetime.now(UTC))) if settings.deadline else None
 
 
 def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | None:
@@ -182,6 +193,20 @@ def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Ter
         commit_wait_s=request.settings.commit_wait_s,
         abort_timeout_s=request.settings.abort_timeout_s,
         take_over=request.take_over,
+    )
+
+
+def _verification(request: Request, stream: Stream, source: CsvFiles) -> Verification:
+    """Return what is to be compared after the commit, for a dataset that is empty before it."""
+    settings = request.settings
+    return Verification(
+        how=settings.verify,
+        source=source,
+        dataset_id=stream.dataset_id,
+        columns=stream.columns,
+        method=request.update_method or stream.method,
+        timeout_s=settings.verify_timeout_s,
+        max_record_bytes=settings.max_record_size,
     )
 
 

@@ -11,7 +11,7 @@ from anyio import to_thread
 from bulkstream.api import Execution, ExecutionState
 from bulkstream.errors import CommitRefused, NotFound, OutcomeUnknown, StreamBusy
 from bulkstream.journal import Phase, Step
-from bulkstream.model import OnFailure, Outcome
+from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, standing
@@ -19,6 +19,7 @@ from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision
 from bulkstream.stages import Ending, Opening, Terms
 from bulkstream.tune import tuned, usable_cores
+from bulkstream.verify import Verification, verify, with_before
 
 if TYPE_CHECKING:
     from bulkstream.api import ApiClient
@@ -121,8 +122,9 @@ class Resumption:
     async def _go_on(self, execution: Execution | None) -> None:
         plan, settings = self._record.plan, self._settings
         decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
+        source = CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns))
         job = Job(
-            source=CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns)),
+            source=source,
             terms=self._terms(settings.on_failure, execution),
             tuning=self._tuning(settings),
             max_record_bytes=plan.max_record_bytes,
@@ -130,8 +132,25 @@ class Resumption:
             done=self._record.receipts if execution else {},
             columns=plan.columns,
             method=plan.method,
+            verification=await self._verification(source, settings),
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
+        await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)
+
+    async def _verification(self, source: CsvFiles, settings: Upload) -> Verification | None:
+        """Return what is to be compared after the commit; the dataset before it is as the first process found it."""
+        if settings.verify is Verify.OFF:
+            return None
+        load = Verification(
+            how=settings.verify,
+            source=source,
+            dataset_id=(await self._client.streams.get(self._record.plan.stream_id)).dataset_id,
+            columns=self._record.plan.columns,
+            method=self._record.plan.method,
+            timeout_s=settings.verify_timeout_s,
+            max_record_bytes=settings.max_record_size,
+        )
+        return await with_before(load, self._client, self._reporter)
 
     async def _settle(self) -> None:
         ending = self._ending(self._settings.on_failure)

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bulkstream.deadline import checked_deadline
 from bulkstream.errors import SecurityWarning, UsageError
 from bulkstream.exposure import exposed, remedy, told
-from bulkstream.model import Dialect, HeaderMode, OnFailure
+from bulkstream.model import Dialect, HeaderMode, OnFailure, Verify
 from bulkstream.rate import RateSchedule
 from bulkstream.secret import Secret
 
@@ -56,6 +57,7 @@ def _checked_rate(text: str) -> str:
 
 
 Rate = Annotated[str, AfterValidator(_checked_rate)]
+Deadline = Annotated[str, AfterValidator(checked_deadline)]
 
 
 def _without_password(url: str) -> str:
@@ -147,6 +149,15 @@ class Upload(_Group):
     )
     commit_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for a commit to reach its end")
     abort_timeout_s: float = Field(10.0, gt=0, description="seconds that an abort may take, retries included")
+    verify: Verify = Field(
+        Verify.ROWS, description="what is compared after a commit: off, rows (counts), full (reads the dataset back)"
+    )
+    verify_timeout_s: float = Field(
+        30.0, ge=0, description="seconds that the server's account may lag behind a commit before it counts as wrong"
+    )
+    deadline: Deadline | None = Field(
+        None, description="give up a load that can't end by then: 06:00, 2026-11-25T06:00, or from its start on, 2h"
+    )
     progress_interval_s: float = Field(
         5.0, gt=0, description="seconds between progress lines where there is no terminal"
     )

@@ -36,7 +36,7 @@ LAYERS = (
     {"flight", "digest"},
     {"tune", "concurrency", "effort"},
     {"pilot"},
-    {"pipeline"},
+    {"pipeline", "verify"},
     {"runs"},
     {"prepare", "resume"},
     {"client"},  # the library's face

@@ -14,7 +14,7 @@ from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
 from bulkstream.cli.run import told
 from bulkstream.cli.runs import runs
 from bulkstream.cli.streams import streams
-from bulkstream.model import HeaderMode, OnFailure
+from bulkstream.model import HeaderMode, OnFailure, Verify
 
 app = typer.Typer(
     help="Load large data into a Domo dataset: parallel gzip, concurrent parts, a verified commit or a clean abort.",
@@ -96,6 +96,10 @@ def upload(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Abort what others have left open on the stream.")
     ] = False,
+    verify: Annotated[Verify | None, typer.Option(help="What is compared after the commit.")] = None,
+    deadline: Annotated[
+        str | None, typer.Option(help="Give up what can't end by then: 06:00, 2h, ISO 8601.", metavar="TIME")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks no server.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
@@ -120,6 +124,8 @@ def upload(
             "header": header,
             "on_failure": on_failure,
             "journal": journal,
+            "verify": verify,
+            "deadline": deadline,
         }
         if dry_run:
             plan(sources, {**target, "profile": profile}, flags, as_json=as_json)

@@ -6,7 +6,7 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import AuthError, PartFailed, RunActive, SourceMissing, UsageError
+from bulkstream.errors import AuthError, DeadlineMissed, PartFailed, RunActive, SourceMissing, UsageError
 from bulkstream.model import Outcome, Report
 
 if TYPE_CHECKING:
@@ -59,9 +59,11 @@ def _uncommitted(error: BaseException | None, report: Report, *, resumable: bool
 
 
 def code_of(error: BaseException | None) -> Exit:
-    """Map an error by itself: usage, authentication, or another reason."""
+    """Map an error by itself: usage, a deadline, authentication, or another reason."""
     if isinstance(error, UsageError | SourceMissing):
         return Exit.USAGE
+    if isinstance(error, DeadlineMissed):
+        return Exit.DEADLINE
     if any(isinstance(each, AuthError) for each in _chain(error)):
         return Exit.AUTH
     return Exit.FAILED

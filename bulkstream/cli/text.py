@@ -106,7 +106,7 @@ def report_lines(report: Report) -> list[tuple[str, str]]:
         *_timeline(report.decisions),
     ]
     if report.verified is not None:
-        lines.insert(1, ("verified", "yes, what was read back is equal" if report.verified else "NO, it differs"))
+        lines.insert(1, ("verified", "yes, it is what was sent" if report.verified else "NO, it differs"))
     return lines
 
 

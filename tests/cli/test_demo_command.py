@@ -13,8 +13,8 @@ import pytest
 
 from bulkstream.cli import demo as demo_module
 from bulkstream.cli.demo import demo
-from bulkstream.cli.digest import Digest
 from bulkstream.cli.exits import Exit
+from bulkstream.digest import Digest
 from tests.support.command_line import Shell, ended
 
 

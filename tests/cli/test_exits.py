@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from bulkstream.cli.exits import Exit, code_of, exit_code
 from bulkstream.errors import (
     ApiUnreachable,
     CommitRefused,
+    DeadlineMissed,
     Exchange,
     Forbidden,
     GateFailed,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Report
 
 EXCHANGE = Exchange("PUT", "http://127.0.0.1/part/3", 400, "no")
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 BEFORE, DURING = None, 1001
 """Id of the execution, for an error before there was one and during it."""
 
@@ -66,7 +69,15 @@ def test_commit_counts_unless_its_rows_differ(verified: bool | None, code: int) 
 
 
 @pytest.mark.parametrize(
-    "error", [None, OutcomeUnknown("?"), asyncio.CancelledError(), Unauthorized(EXCHANGE), UsageError("x")]
+    "error",
+    [
+        None,
+        OutcomeUnknown("?"),
+        DeadlineMissed(NOON),
+        asyncio.CancelledError(),
+        Unauthorized(EXCHANGE),
+        UsageError("x"),
+    ],
 )
 def test_unknown_outcome_counts_before_its_reason(error: BaseException | None) -> None:
     """Where nobody knows whether the commit took effect, the code says so whatever went wrong."""
@@ -99,6 +110,7 @@ def test_interrupt_behind_the_commit_is_a_commit(error: BaseException) -> None:
         (GateFailed(("x",)), DURING, Exit.ABORTED),
         (SourceChanged("x"), DURING, Exit.ABORTED),
         (CommitRefused("x"), DURING, Exit.ABORTED),
+        (DeadlineMissed(NOON), DURING, Exit.DEADLINE),
         (ZeroDivisionError(), DURING, Exit.ABORTED),
         (asyncio.CancelledError(), DURING, Exit.INTERRUPTED),
         (KeyboardInterrupt(), DURING, Exit.INTERRUPTED),

@@ -96,7 +96,13 @@ async def test_commits_what_the_file_holds(tmp_path: Path, data: bytes, dialect:
 
         assert run.code == 0
         assert await server.rows() == data
-    assert run.out.startswith("committed\n  stream      1, execution 1001\n  rows        800 in ")
+    lines = (
+        "committed",
+        "  stream      1, execution 1001",
+        "  verified    yes, it is what was sent",
+        "  rows        800 in ",
+    )
+    assert run.out.startswith("\n".join(lines))
     assert "created stream 1 for dataset 'A'" in run.err
     assert "error" not in run.err
 
@@ -117,7 +123,7 @@ async def test_json_is_one_document_with_the_keys_of_the_contract(tmp_path: Path
         "rows": 800,
         "raw_bytes": len(data),
         "retries": 0,
-        "verified": None,
+        "verified": True,
         "error": None,
     }
 
@@ -497,3 +503,46 @@ async def test_stream_is_named_by_its_id(tmp_path: Path) -> None:
         assert await server.rows() == b"1,a\n1,a\n"
     assert missing.code == 1
     assert "404" in missing.json["error"]
+
+
+async def test_dataset_that_lost_rows_gives_7(tmp_path: Path, data: bytes) -> None:
+    """A count that is not what was sent is an error of a committed load, told on both streams."""
+
+    async def lossy(request: web.Request) -> web.Response | None:
+        counted = request.method == "GET" and request.path.startswith("/v1/datasets/")
+        return web.json_response({"id": "d", "rows": 799}) if counted else None
+
+    async with serving(tmp_path, lossy, dialect=Dialect.PUBLIC) as server:
+        server.shell.config("[upload]\nverify_timeout_s = 0\n")
+        run = await server.shell.run("upload", "a.csv", "--dataset-name", "A", "--json")
+        unasked = await server.shell.run("upload", "a.csv", "--dataset-name", "A", "--json", "--verify", "off")
+
+    assert (run.code, run.json["outcome"], run.json["verified"]) == (7, "committed", False)
+    assert "error: committed, but the dataset has 799 rows, 800 were sent" in run.err
+    assert (unasked.code, unasked.json["verified"]) == (0, None)
+
+
+async def test_missed_deadline_gives_8(tmp_path: Path, data: bytes) -> None:
+    """A load that is held back beyond its deadline is aborted, and no commit is tried."""
+
+    async def held(request: web.Request) -> None:
+        if request.method == "PUT" and "/parts/" in request.path and request.content_type == "text/csv":
+            await asyncio.Event().wait()
+
+    async with serving(tmp_path, held) as server:
+        run = await server.shell.run("upload", "a.csv", "--dataset-name", "A", "--json", "--deadline", "0.5s")
+
+        assert await server.states() == ["ABORTED"]
+    assert (run.code, run.json["outcome"]) == (8, "aborted")
+    assert re.search(r"error: the deadline \d\d:\d\d:\d\d has passed", run.err)
+    assert not any(line.endswith("/commit") for line in server.seen)
+
+
+async def test_unreadable_deadline_is_a_usage_error(tmp_path: Path, data: bytes) -> None:
+    """It is found before any request."""
+    async with serving(tmp_path) as server:
+        run = await server.shell.run("upload", "a.csv", "--dataset-name", "A", "--deadline", "tomorrow")
+
+    assert run.code == 2
+    assert "is no deadline" in run.err
+    assert server.seen == []

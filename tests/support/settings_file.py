@@ -40,6 +40,7 @@ EXAMPLES = {
     "client_secret": '"…"',
     "dir": '"/var/lib/bulkstream"',
     "ca_bundle": '"/etc/ssl/company-ca.pem"',
+    "deadline": '"06:00"',
 }
 """What is shown for settings without a default."""
 
