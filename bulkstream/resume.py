@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -19,7 +20,7 @@ from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision
 from bulkstream.stages import Ending, Opening, Terms
 from bulkstream.tune import tuned, usable_cores
-from bulkstream.verify import Verification, verify, with_before
+from bulkstream.verify import Before, Verification, verify, with_before
 
 if TYPE_CHECKING:
     from bulkstream.api import ApiClient
@@ -120,9 +121,10 @@ class Resumption:
         )
 
     async def _go_on(self, execution: Execution | None) -> None:
-        plan, settings = self._record.plan, self._settings
-        decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
-        source = CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns))
+        plan, settings, source = self._record.plan, self._settings, self._source
+        verification = None
+        if settings.verify is not Verify.OFF:
+            verification = await with_before(await self._verification(source), self._client, self._reporter)
         job = Job(
             source=source,
             terms=self._terms(settings.on_failure, execution),
@@ -132,16 +134,21 @@ class Resumption:
             done=self._record.receipts if execution else {},
             columns=plan.columns,
             method=plan.method,
-            verification=await self._verification(source, settings),
+            verification=verification,
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)
 
-    async def _verification(self, source: CsvFiles, settings: Upload) -> Verification | None:
-        """Return what is to be compared after the commit; the dataset before it is as the first process found it."""
-        if settings.verify is Verify.OFF:
-            return None
-        load = Verification(
+    @property
+    def _source(self) -> CsvFiles:
+        plan = self._record.plan
+        decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
+        return CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns))
+
+    async def _verification(self, source: CsvFiles) -> Verification:
+        """Return what is to be compared after the commit, without a look at the dataset before it."""
+        settings = self._settings
+        return Verification(
             how=settings.verify,
             source=source,
             dataset_id=(await self._client.streams.get(self._record.plan.stream_id)).dataset_id,
@@ -150,7 +157,6 @@ class Resumption:
             timeout_s=settings.verify_timeout_s,
             max_record_bytes=settings.max_record_size,
         )
-        return await with_before(load, self._client, self._reporter)
 
     async def _settle(self) -> None:
         ending = self._ending(self._settings.on_failure)
@@ -159,6 +165,10 @@ class Resumption:
         except BaseException:
             await ending.abort()
             raise
+        if self._settings.verify is not Verify.OFF:
+            before = Before(self._record.plan.rows_before, None)
+            load = replace(await self._verification(self._source), how=Verify.ROWS, before=before)
+            await verify(load, self._client, ledger=self._ledger, reporter=self._reporter)
 
     async def _drop_orphans(self) -> None:
         """Abort an execution whose creation was asked for, if its answer was lost."""

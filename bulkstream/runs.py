@@ -205,6 +205,7 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         key_columns=job.terms.key_columns,
         columns=job.columns,
         total_bytes=job.source.total_bytes,
+        rows_before=job.verification.before.rows if job.verification else None,
         announce_parts=job.announce_parts,
         settings=request.settings.model_dump(mode="json", exclude_unset=True),
         files=tuple(map(plan_file, job.source.files)) if isinstance(job.source, CsvFiles) else (),
