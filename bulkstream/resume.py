@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from bulkstream.api import Execution, ExecutionState
-from bulkstream.errors import CommitRefused, NotFound, OutcomeUnknown, StreamBusy
+from bulkstream.errors import ApiError, CommitRefused, NotFound, OutcomeUnknown, StreamBusy
 from bulkstream.journal import Phase, Step
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
@@ -122,9 +122,8 @@ class Resumption:
 
     async def _go_on(self, execution: Execution | None) -> None:
         plan, settings, source = self._record.plan, self._settings, self._source
-        verification = None
-        if settings.verify is not Verify.OFF:
-            verification = await with_before(await self._verification(source), self._client, self._reporter)
+        if (verification := await self._verification(source)) is not None:
+            verification = await with_before(verification, self._client, self._reporter)
         job = Job(
             source=source,
             terms=self._terms(settings.on_failure, execution),
@@ -145,13 +144,20 @@ class Resumption:
         decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
         return CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns))
 
-    async def _verification(self, source: CsvFiles) -> Verification:
+    async def _verification(self, source: CsvFiles) -> Verification | None:
         """Return what is to be compared after the commit, without a look at the dataset before it."""
         settings = self._settings
+        if settings.verify is Verify.OFF:
+            return None
+        try:
+            stream = await self._client.streams.get(self._record.plan.stream_id)
+        except ApiError as error:  # no reason not to go on
+            self._tell(f"the run can't be verified: {error}")
+            return None
         return Verification(
             how=settings.verify,
             source=source,
-            dataset_id=(await self._client.streams.get(self._record.plan.stream_id)).dataset_id,
+            dataset_id=stream.dataset_id,
             columns=self._record.plan.columns,
             method=self._record.plan.method,
             timeout_s=settings.verify_timeout_s,
@@ -165,9 +171,8 @@ class Resumption:
         except BaseException:
             await ending.abort()
             raise
-        if self._settings.verify is not Verify.OFF:
-            before = Before(self._record.plan.rows_before, None)
-            load = replace(await self._verification(self._source), how=Verify.ROWS, before=before)
+        if (load := await self._verification(self._source)) is not None:
+            load = replace(load, how=Verify.ROWS, before=Before(self._record.plan.rows_before, None))
             await verify(load, self._client, ledger=self._ledger, reporter=self._reporter)
 
     async def _drop_orphans(self) -> None:
