@@ -20,8 +20,9 @@ from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Reporter, Silent
 from bulkstream.resume import Resumption
-from bulkstream.runs import acquired, begun, recorded, store_of, unfinished
+from bulkstream.runs import acquired, begun, clearing, recorded, store_of, tell_kept, unfinished
 from bulkstream.settings import Upload, overridden
+from bulkstream.sources import Inputs
 from bulkstream.verify import verify
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Report
 
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""One path or glob pattern, or several, loaded in their order."""
+"""One path or glob pattern, or several, loaded in their order; `-` is standard input."""
 
 
 class UploadOptions(TypedDict, total=False):
@@ -45,6 +46,7 @@ class UploadOptions(TypedDict, total=False):
         take_over: Abort what others have left open on the stream.
         verify: What is compared after the commit: off, rows or full.
         deadline: Time of the day, date and time, or time from now by which the load must have ended.
+        spool: Folder for copies of standard input and named pipes, which can't be read a second time.
         reporter: Is told how the load goes on.
     """
 
@@ -64,6 +66,7 @@ class UploadOptions(TypedDict, total=False):
     take_over: bool
     verify: Verify | str
     deadline: str
+    spool: str | os.PathLike[str]
     reporter: Reporter
 
 
@@ -80,7 +83,7 @@ class Client(ApiClient):
         `abort_timeout_s`, and leaves nothing open.
 
         Args:
-            source: Paths and glob patterns of CSV files.
+            source: Paths and glob patterns of CSV files and named pipes, `-` for standard input.
             **options: See `UploadOptions`.
 
         Returns:
@@ -155,9 +158,18 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
     Raises:
         BulkstreamError: As `Client.upload` does.
     """
+    inputs = Inputs(request.sources, spool=request.settings.spool, run_id=ledger.run_id)
+    try:
+        return await _load(request, inputs, client, ledger=ledger, reporter=reporter)
+    finally:
+        with anyio.CancelScope(shield=True):
+            tell_kept(await to_thread.run_sync(inputs.conclude, ledger.outcome), reporter)
+
+
+async def _load(request: Request, inputs: Inputs, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> Report:
     client = client.scoped(reporter.notice)
     with concluding(ledger, client, reporter):
-        job = await prepare(request, client, reporter)
+        job = await prepare(request, inputs, client, reporter)
         journal = await begun(job, request, client, ledger)
         async with recorded(journal, ledger, reporter):
             await run(job, client, ledger=ledger, reporter=reporter, journal=journal)
@@ -180,7 +192,8 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
         journal = await acquired(partial(Journal.go_on, found))
         async with recorded(journal, ledger, reporter):
             resumption = Resumption(record, client, journal, ledger, reporter)
-            await (resumption.give_up() if give_up else resumption.finish())
+            async with clearing(record, ledger, reporter):
+                await (resumption.give_up() if give_up else resumption.finish())
     return ledger.report()
 
 

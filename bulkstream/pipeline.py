@@ -110,7 +110,7 @@ async def run(
                 journal=journal,
                 tell=lambda text: reporter.notice(Notice(text)),
             ) as execution,
-            _closing(packer),
+            _closing(packer, job.source),
         ):
             put = _put(job, client, execution, ledger, pilot)
 
@@ -143,12 +143,13 @@ async def _pump(packer: Packer, uploads: Uploads, *, tuning: Tuning, pilot: Pilo
 
 
 @asynccontextmanager
-async def _closing(packer: Packer) -> AsyncIterator[None]:
-    """Close the source in the end, in a thread, since an abandoned worker may be reading from it."""
+async def _closing(packer: Packer, source: Source) -> AsyncIterator[None]:
+    """Close the source in the end, in a thread, since an abandoned worker may be reading from it, or wait for it."""
     try:
         yield
     finally:
         with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(source.close)
             await to_thread.run_sync(packer.close)
 
 

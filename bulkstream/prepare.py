@@ -6,11 +6,13 @@ first request.
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.deadline import DeadlineWatch, parse_deadline
@@ -19,19 +21,22 @@ from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
 from bulkstream.runs import holder_of
-from bulkstream.sources import compare, locate, open_csv, sampled_types
+from bulkstream.sources import Inputs, compare, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms
 from bulkstream.tune import tuned, usable_cores
 from bulkstream.verify import Verification, with_before
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import AsyncIterator, Callable
 
     from bulkstream.api import ApiClient, Stream
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvFiles, Types
+    from bulkstream.sources import CsvFiles, CsvPipes, Types
     from bulkstream.tune import Tuning
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Request:
     """What the user wants loaded, and where.
 
     Attributes:
-        sources: Paths and glob patterns.
+        sources: Paths and glob patterns, `-` for standard input.
         stream_id: The stream to load into; exactly one of this and `dataset_name` is given.
         dataset_name: Name of the dataset whose stream is to be found, or created if there is none.
         update_method: Overrides the stream's own; for a new stream, the default is REPLACE.
@@ -65,28 +70,44 @@ class Request:
 class DryRun:
     """What a load would do, and what that was derived from."""
 
-    source: CsvFiles
+    source: CsvFiles | CsvPipes
     types: Types
     tuning: Tuning
     plan: Plan
 
 
-async def dry_run(request: Request) -> DryRun:
+async def dry_run(request: Request, reporter: Reporter) -> DryRun:
     """Read the whole source without a request to anyone, and say what a load of it would do.
 
     Raises:
         SourceError: As a load would.
     """
-    source = await _open(request, request.schema)
-    tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
-    rows, parts, raw_bytes = await to_thread.run_sync(_count, source, tuning, request.settings.max_record_size)
-    types = await to_thread.run_sync(sampled_types, source, request.settings.sample_size)
+    async with holding(Inputs(request.sources)) as inputs:
+        await to_thread.run_sync(inputs.find)
+        for text in inputs.waiting:
+            reporter.notice(Notice(text))
+        source = await _open(inputs, request, request.schema)
+        tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
+        types = await _waiting(sampled_types, source, request.settings.sample_size)
+        rows, parts, raw_bytes = await _waiting(_count, source, tuning, request.settings.max_record_size)
     columns = request.schema or types.columns
     return DryRun(source, types, tuning, Plan(rows, parts, raw_bytes, columns, tuning.peak_memory_bytes))
 
 
-async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Job:
+@asynccontextmanager
+async def holding(inputs: Inputs) -> AsyncIterator[Inputs]:
+    """Close the inputs in the end, in a thread, since an abandoned one may be reading from them."""
+    try:
+        yield inputs
+    finally:
+        with CancelScope(shield=True):
+            await to_thread.run_sync(inputs.close)
+
+
+async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter: Reporter) -> Job:
     """Make a job of a request; creates the stream if it was named by its dataset and does not exist.
+
+    The caller closes `inputs`, which are the request's, when the job is done or has failed.
 
     Raises:
         UsageError: The request contradicts itself or the stream.
@@ -96,10 +117,12 @@ async def prepare(request: Request, client: ApiClient, reporter: Reporter) -> Jo
     """
     _check(request)
     deadline = _deadline(request.settings)
-    await to_thread.run_sync(locate, request.sources)
+    await to_thread.run_sync(inputs.find)
     stream = await _find(request, client)
-    source = await _open(request, _expected(request, stream))
-    reporter.notice(Notice(f"{len(source.files)} file(s): {source.header.reason}"))
+    for text in (*inputs.once, *inputs.waiting):
+        reporter.notice(Notice(text))
+    source = await _open(inputs, request, _expected(request, stream))
+    reporter.notice(Notice(f"{source.label}: {source.header.reason}"))
     if created := stream is None:
         stream = await _create(request, source, client)
         reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
@@ -141,9 +164,13 @@ def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | N
     return known or request.schema
 
 
-async def _open(request: Request, expected: tuple[Column, ...] | None) -> CsvFiles:
-    settings = request.settings
-    return await to_thread.run_sync(lambda: open_csv(request.sources, header=settings.header, expected=expected))
+async def _open(inputs: Inputs, request: Request, expected: tuple[Column, ...] | None) -> CsvFiles | CsvPipes:
+    return await _waiting(partial(inputs.open, header=request.settings.header, expected=expected))
+
+
+async def _waiting(work: Callable[..., T], *args: object) -> T:
+    """Call in a thread what may wait for a producer; when cancelled, abandon it until the inputs are closed."""
+    return await to_thread.run_sync(work, *args, abandon_on_cancel=True)
 
 
 async def _find(request: Request, client: ApiClient) -> Stream | None:
@@ -168,10 +195,10 @@ def _loadable(stream: Stream) -> Stream:
     return stream
 
 
-async def _create(request: Request, source: CsvFiles, client: ApiClient) -> Stream:
+async def _create(request: Request, source: CsvFiles | CsvPipes, client: ApiClient) -> Stream:
     columns = request.schema
     if columns is None:
-        columns = (await to_thread.run_sync(sampled_types, source, request.settings.sample_size)).columns
+        columns = (await _waiting(sampled_types, source, request.settings.sample_size)).columns
     if not columns:
         raise SchemaError("the source is empty, so it shows no columns", hint="Give the columns with --schema FILE.")
     method = request.update_method or UpdateMethod.REPLACE
@@ -196,7 +223,7 @@ def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Ter
     )
 
 
-def _verification(request: Request, stream: Stream, source: CsvFiles) -> Verification:
+def _verification(request: Request, stream: Stream, source: CsvFiles | CsvPipes) -> Verification:
     """Return what is to be compared after the commit, for a dataset that is empty before it."""
     settings = request.settings
     return Verification(
@@ -220,7 +247,7 @@ def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tup
         raise UsageError(f"no column is named {', '.join(unknown)}; there are: {', '.join(c.name for c in columns)}")
 
 
-def _count(source: CsvFiles, tuning: Tuning, max_record_bytes: int) -> tuple[int, int, int]:
+def _count(source: CsvFiles | CsvPipes, tuning: Tuning, max_record_bytes: int) -> tuple[int, int, int]:
     """Cut the whole source without compressing it; return rows, parts and bytes."""
     cutter = Cutter(source, part_bytes=tuning.part_bytes, max_record_bytes=max_record_bytes)
     buffer = Buffer(cutter.capacity)

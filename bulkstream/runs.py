@@ -20,11 +20,11 @@ from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, Us
 from bulkstream.journal import Journal, Phase, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
-from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of
+from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of, remove_copies
 from bulkstream.stages import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from bulkstream.api import ApiClient, Execution
     from bulkstream.journal import RunFolder, RunRecord
@@ -109,6 +109,23 @@ async def recorded(journal: Journal | Unkept, ledger: Ledger, reporter: Reporter
             except JournalUnwritable as error:  # what has happened at the server stays true, and can be asked there
                 reporter.notice(Notice(f"{error}; the run's outcome is not in it"))
             await journal.close()
+
+
+@asynccontextmanager
+async def clearing(record: RunRecord, ledger: Ledger, reporter: Reporter) -> AsyncIterator[None]:
+    """Remove the copies that the run has made of pipes, if the body has brought it to its end."""
+    try:
+        yield
+    finally:
+        if ledger.outcome in {Outcome.COMMITTED, Outcome.ABORTED}:
+            with anyio.CancelScope(shield=True):
+                tell_kept(await to_thread.run_sync(remove_copies, map(Path, record.plan.spooled)), reporter)
+
+
+def tell_kept(copies: Sequence[Path], reporter: Reporter) -> None:
+    """Say which copies of pipes are still there."""
+    for path in copies:
+        reporter.notice(Notice(f"kept {path}, a copy of what can't be read again"))
 
 
 def plan_file(file: CsvFile) -> SourceFile:
@@ -209,7 +226,8 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         announce_parts=job.announce_parts,
         settings=request.settings.model_dump(mode="json", exclude_unset=True),
         files=tuple(map(plan_file, job.source.files)) if isinstance(job.source, CsvFiles) else (),
-        unrepeatable="" if isinstance(job.source, CsvFiles) else "its source can't be read a second time",
+        unrepeatable=job.source.unrepeatable,
+        spooled=tuple(map(os.path.abspath, job.source.spooled)) if isinstance(job.source, CsvFiles) else (),
     )
 
 

@@ -142,6 +142,9 @@ class Upload(_Group):
     )
     header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
     on_failure: OnFailure = Field(OnFailure.ABORT, description="what to do with the open execution: abort, keep")
+    spool: Path | None = Field(
+        None, description="folder for copies of standard input and named pipes, from which they can be read again"
+    )
     sample_size: Size = Field(4 * MIB, ge=KIB, le=GIB, description="bytes of each source's sample for type inference")
     journal: bool = Field(True, description="keep a journal of each run, so that it can be resumed after a crash")
     commit_wait_s: float = Field(

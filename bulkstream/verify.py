@@ -158,6 +158,8 @@ def _obstacle(load: Verification, ledger: Ledger) -> str:
     """Say why only counts can be compared, or nothing."""
     if ledger.report().bad_rows:
         return "rows were rejected before they were sent, so only counts were compared"
+    if load.source.unrepeatable:
+        return f"{load.source.unrepeatable}, so only counts were compared"
     if load.method is UpdateMethod.UPSERT:
         return "an upsert leaves rows of earlier loads among those that were sent, so only counts were compared"
     if load.method is None:

@@ -57,6 +57,11 @@ class Excerpt:
     def __repr__(self) -> str:
         return f"Excerpt({self.rows} rows, {self.total_bytes} bytes of {self._source!r})"
 
+    @property
+    def unrepeatable(self) -> str:
+        """Say why the whole source can't be read again, if it can't."""
+        return self._source.unrepeatable
+
     def segments(self) -> Iterator[Segment]:
         """Yield the segments, the last one cut short."""
         left = self.total_bytes
@@ -70,6 +75,10 @@ class Excerpt:
     def changes(self) -> tuple[str, ...]:
         """Say what has changed in the whole source."""
         return self._source.changes()
+
+    def close(self) -> None:
+        """Close the whole source."""
+        self._source.close()
 
 
 def excerpt(source: Source, size: int, max_record_bytes: int) -> Excerpt:

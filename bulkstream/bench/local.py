@@ -58,7 +58,7 @@ def chunks(source: Source, part_bytes: int, max_record_bytes: int) -> Generator[
 def sample(source: Source) -> list[memoryview]:
     """Take slices of the source's data from evenly spaced places, 2 MiB together, or all of it if it is less."""
     count = SAMPLE_BYTES // SLICE_BYTES
-    apart = (source.total_bytes - SLICE_BYTES) // (count - 1)
+    apart = ((source.total_bytes or 0) - SLICE_BYTES) // (count - 1)
     # In a source that is hardly larger than the sample the slices would overlap: its beginning is the sample.
     places = [number * max(apart, SLICE_BYTES) for number in range(count)]
     taken, passed, view = bytearray(), 0, Buffer(READ_BYTES).view

@@ -19,6 +19,7 @@ from bulkstream.pipeline import one_error, run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Silent
 from bulkstream.settings import overridden
+from bulkstream.sources import Inputs
 from bulkstream.stages import Terms, finalizing
 
 if TYPE_CHECKING:
@@ -41,12 +42,16 @@ class _Rehearsed:
     def __init__(self, source: Excerpt) -> None:
         self._source = source
         self.total_bytes = source.total_bytes
+        self.unrepeatable = source.unrepeatable
 
     def segments(self) -> Iterator[Segment]:
         return self._source.segments()
 
     def changes(self) -> tuple[str, ...]:
         return (*self._source.changes(), REHEARSED)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 async def load_rate(
@@ -65,7 +70,8 @@ async def load_rate(
     """
     given = {**(values or {}), "on_failure": OnFailure.ABORT}
     request = replace(request, settings=overridden(request.settings, given))
-    job, ledger = await prepare(request, client, Silent()), Ledger()
+    with Inputs(request.sources) as inputs:
+        job, ledger = await prepare(request, inputs, client, Silent()), Ledger()
     job = replace(job, source=_Rehearsed(source))
     began = perf_counter()
     with _aborted(ledger):

@@ -45,7 +45,10 @@ class BenchTarget(StrEnum):
 
 
 Sources = Annotated[
-    list[str], typer.Argument(metavar="SOURCE", help="CSV files or quoted patterns, in order.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="SOURCE", help="CSV files or quoted patterns, in order; - is standard input.", show_default=False
+    ),
 ]
 
 
@@ -100,6 +103,9 @@ def upload(
     deadline: Annotated[
         str | None, typer.Option(help="Give up what can't end by then: 06:00, 2h, ISO 8601.", metavar="TIME")
     ] = None,
+    spool: Annotated[
+        Path | None, typer.Option(help="Keep a copy of standard input and pipes here until the end.", metavar="DIR")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; asks no server.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
@@ -126,6 +132,7 @@ def upload(
             "journal": journal,
             "verify": verify,
             "deadline": deadline,
+            "spool": spool,
         }
         if dry_run:
             plan(sources, {**target, "profile": profile}, flags, as_json=as_json)

@@ -28,6 +28,8 @@ LOADS = {"upload", "resume", "demo"}
 
 def enter(arguments: Sequence[str]) -> int:
     """Run the command that the arguments name; return the exit code."""
+    if sys.__stdin__ is None:  # closed: its number would be taken by something that is not to be read
+        os.open(os.devnull, os.O_RDONLY)
     try:
         return int(app(list(arguments), prog_name="bulkstream", standalone_mode=False) or Exit.COMMITTED)
     except typer.Abort:

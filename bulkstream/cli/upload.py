@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.cli.exits import Exit, exit_code
 from bulkstream.cli.output import print_dry_run, print_json, print_report
-from bulkstream.cli.progress import reporter_for
+from bulkstream.cli.progress import PlainLines, reporter_for
 from bulkstream.cli.run import INTERRUPTS, run, say_error
 from bulkstream.client import Client, load
 from bulkstream.errors import BulkstreamError, RunActive, SchemaError, UsageError
@@ -31,7 +32,7 @@ def upload(
     """Load, and tell how it went; return the exit code.
 
     Args:
-        sources: Paths and patterns.
+        sources: Paths and patterns, `-` for standard input.
         target: `stream`, `dataset_name`, `mode`, `key`, `schema`, `profile` as given.
         flags: Fields of the upload settings as given, None where they were not.
         as_json: Print the report as JSON.
@@ -67,7 +68,8 @@ def plan(sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, 
         BulkstreamError: As the load would raise before its first request.
     """
     settings = load_settings({"upload": flags}, profile=target["profile"])
-    dry = run(dry_run(request_of(sources, target, settings)))
+    reporter = PlainLines(sys.stderr, settings.upload.progress_interval_s)
+    dry = run(dry_run(request_of(sources, target, settings), reporter))
     if as_json:
         print_json(dry.plan.as_dict())
     else:

@@ -46,6 +46,7 @@ class RunPlan(Kept):
         announce_parts: As in the job.
         settings: Upload settings that differ from the defaults.
         unrepeatable: Why the source can't be read a second time; empty if it can.
+        spooled: Paths of those files that are copies of pipes; they are removed when the run has ended.
         rows_before: Rows of the dataset before the load, where the server told.
     """
 
@@ -68,4 +69,5 @@ class RunPlan(Kept):
     settings: dict[str, Any] = Field(default_factory=dict)
     files: tuple[SourceFile, ...] = ()
     unrepeatable: str = ""
+    spooled: tuple[str, ...] = ()
     rows_before: int | None = None

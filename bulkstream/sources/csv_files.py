@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import SourceError
+from bulkstream.errors import SourceUnreadable
 from bulkstream.model import Column, HeaderMode
+from bulkstream.sources.agree import agreed
 from bulkstream.sources.files import CsvFile, FileSegment
 from bulkstream.sources.head import read_head
-from bulkstream.sources.header import HeaderDecision, check_same_header, column_names, decide_header, parse_record
 from bulkstream.sources.infer import Inferred, infer
-from bulkstream.sources.locate import locate
+from bulkstream.sources.locate import is_pipe, locate
 from bulkstream.sources.sample import sample
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
+    from bulkstream.sources.csv_pipes import CsvPipes
     from bulkstream.sources.head import FileHead
+    from bulkstream.sources.header import HeaderDecision
+    from bulkstream.sources.sample import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +33,28 @@ class CsvFiles:
         files: In the order of the load.
         header: Whether they begin with a header, and why that is believed.
         names: Of the columns; empty if the files are.
+        spooled: Those that are copies of pipes, made for this load.
     """
 
     files: tuple[CsvFile, ...]
     header: HeaderDecision
     names: tuple[str, ...]
+    spooled: tuple[Path, ...] = ()
 
     @property
     def total_bytes(self) -> int:
         """Data bytes of all files."""
         return sum(file.data_bytes for file in self.files)
+
+    @property
+    def unrepeatable(self) -> str:
+        """Nothing: files can be read again."""
+        return ""
+
+    @property
+    def label(self) -> str:
+        """Say in short what there is."""
+        return f"{len(self.files)} file(s)"
 
     def segments(self) -> Iterator[FileSegment]:
         """Yield the files that hold data."""
@@ -47,6 +63,13 @@ class CsvFiles:
     def changes(self) -> tuple[str, ...]:
         """Compare every file with how it was found."""
         return tuple(change for file in self.files if (change := file.changed()))
+
+    def sample(self, budget: int) -> Records:
+        """Read records from all over the files, `budget` bytes at most."""
+        return sample(self.files, fields=len(self.names), budget=budget)
+
+    def close(self) -> None:
+        """Do nothing: a file is open only while its segment is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +110,18 @@ def open_csv(
         HeaderMismatch: Files don't agree with each other, or with the expected columns.
         SourceError: A file is no CSV in UTF-8, or can't be read.
     """
-    heads = [read_head(path) for path in locate(names)]
-    firsts = [(str(head.path), _fields(head)) for head in heads if not head.empty]
-    first = firsts[0][1] if firsts else []
-    decision = decide_header(header, first, expected)
-    check_same_header(decision, firsts)
-    titles = [column.name for column in expected] if expected else column_names(decision, first)
-    return CsvFiles(tuple(_file(head, decision) for head in heads), decision, tuple(titles))
+    paths = locate(names)
+    if pipe := next((path for path in paths if is_pipe(path)), None):
+        raise SourceUnreadable(
+            f"{pipe} is a pipe, and here the source is read more than once",
+            hint="Write the data to a file and name that.",
+        )
+    heads = [read_head(path) for path in paths]
+    found = agreed(heads, header, expected)
+    return CsvFiles(tuple(data_file(head, found.header) for head in heads), found.header, found.names)
 
 
-def sampled_types(source: CsvFiles, budget: int) -> Types:
+def sampled_types(source: CsvFiles | CsvPipes, budget: int) -> Types:
     """Infer types from a sample of at most `budget` bytes. Blocking: call it in a thread.
 
     Records that have not as many fields as there are columns are left out; the server will judge them.
@@ -104,18 +129,11 @@ def sampled_types(source: CsvFiles, budget: int) -> Types:
     Raises:
         SourceUnreadable: A file can't be read.
     """
-    records = sample(source.files, fields=len(source.names), budget=budget)
+    records = source.sample(budget)
     return Types(infer(source.names, [each for each in records if len(each) == len(source.names)]), len(records))
 
 
-def _fields(head: FileHead) -> list[str]:
-    """Parse the first record of a file, naming the file where that fails."""
-    try:
-        return parse_record(head.first)
-    except SourceError as error:
-        raise SourceError(f"{head.path}: {error}", hint=error.hint) from None
-
-
-def _file(head: FileHead, decision: HeaderDecision) -> CsvFile:
-    skipped = head.first_end if decision.present and not head.empty else head.bom_bytes
+def data_file(head: FileHead, header: HeaderDecision) -> CsvFile:
+    """Return what stands in a file behind mark and header."""
+    skipped = head.first_end if header.present and not head.empty else head.bom_bytes
     return CsvFile(head.path, min(skipped, head.state.size), head.state)

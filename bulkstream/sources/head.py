@@ -28,6 +28,7 @@ _FOREIGN = {
     b"PAR1": "a Parquet file; export it as CSV first",
 }
 """First bytes of what is no CSV, and what to do about it."""
+LONGEST_MAGIC = max(map(len, _FOREIGN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class FileHead:
     bom_bytes: int
     first: bytes
     first_end: int
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.path)
 
     @property
     def empty(self) -> bool:
@@ -104,22 +110,37 @@ def _head(path: Path, file: BinaryIO) -> FileHead:
     data = file.read(HEAD_BYTES)
     if data and not found.st_size:
         raise SourceUnreadable(f"{path} holds data, but its size is said to be 0", hint="Copy it to a file first.")
-    _refuse_foreign(path, data)
+    refuse_foreign(str(path), data)
     bom = len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0
     while (end := record_end(data, bom)) < 0 and (more := file.read(len(data))):
         data += more
         if len(data) > LONGEST_FIRST_RECORD:
-            raise RecordTooLong(
-                f"the first record is longer than {LONGEST_FIRST_RECORD:,} bytes",
-                place=Place(str(path), bom),
-                hint="Perhaps a quote is never closed, or lines end in CR alone.",
-            )
+            raise first_too_long(str(path), bom)
     end = len(data) if end < 0 else end
-    first = data[bom:end].removesuffix(b"\n").removesuffix(b"\r")
-    return FileHead(path, FileState(found.st_size, found.st_mtime_ns, found.st_ino), bom, first, end)
+    state = FileState(found.st_size, found.st_mtime_ns, found.st_ino)
+    return FileHead(path, state, bom, without_end(data[bom:end]), end)
 
 
-def _refuse_foreign(path: Path, data: bytes) -> None:
+def without_end(record: bytes | bytearray) -> bytes:
+    """Return a record without its line end."""
+    return bytes(record).removesuffix(b"\n").removesuffix(b"\r")
+
+
+def refuse_foreign(name: str, data: bytes) -> None:
+    """Look whether the first bytes are those of something else.
+
+    Raises:
+        SourceError: They are.
+    """
     for magic, what in _FOREIGN.items():
         if data.startswith(magic):
-            raise SourceError(f"{path} is not CSV but {what}")
+            raise SourceError(f"{name} is not CSV but {what}")
+
+
+def first_too_long(name: str, start: int) -> RecordTooLong:
+    """Say that the first record goes on and on."""
+    return RecordTooLong(
+        f"the first record is longer than {LONGEST_FIRST_RECORD:,} bytes",
+        place=Place(name, start),
+        hint="Perhaps a quote is never closed, or lines end in CR alone.",
+    )

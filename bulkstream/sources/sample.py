@@ -65,15 +65,15 @@ def _read_window(file: CsvFile, offset: int, size: int, fields: int) -> Records:
     except OSError as error:
         raise SourceUnreadable(f"{file.path}: {error.strerror}") from error
     if offset == file.start:
-        return _whole_records(data, at_end=offset + len(data) >= file.state.size)
+        return whole_records(data, at_end=offset + len(data) >= file.state.size)
     for start in (data.find(b"\n") + 1, record_end(b'"' + data) - 1):
-        records = _whole_records(data[start:], at_end=False) if start > 0 else []
+        records = whole_records(data[start:], at_end=False) if start > 0 else []
         if records and all(len(record) == fields for record in records):
             return records
     return []
 
 
-def _whole_records(data: bytes, *, at_end: bool) -> Records:
+def whole_records(data: bytes, *, at_end: bool) -> Records:
     """Parse the records of a window, without the one that the window cuts off."""
     text = data.decode("utf-8", errors="replace")
     try:

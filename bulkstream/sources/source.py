@@ -14,7 +14,8 @@ class Segment(Protocol):
     Attributes:
         name: For messages, e.g. the path.
         offset: Where in the file the next byte to be read stands.
-        remaining: Bytes still to be read; 0 is the end.
+        remaining: Bytes still to be read; 0 is the end. Where nobody knows, more than there can be, until the end was
+            seen.
     """
 
     name: str
@@ -40,14 +41,24 @@ class Segment(Protocol):
 
 
 class Source(Protocol):
-    """CSV without headers, in record order."""
+    """CSV without headers, in record order.
+
+    Attributes:
+        total_bytes: Bytes in all segments together, None if unknown.
+        unrepeatable: Why it can't be read a second time; empty if it can.
+    """
 
     @property
-    def total_bytes(self) -> int:
-        """Bytes in all segments together."""
+    def total_bytes(self) -> int | None: ...  # noqa: D102 - see the class
+
+    @property
+    def unrepeatable(self) -> str: ...  # noqa: D102 - see the class
 
     def segments(self) -> Iterator[Segment]:
         """Yield the segments that hold data, in order; each opens its file when it is first read."""
 
     def changes(self) -> tuple[str, ...]:
         """Say, one sentence each, what is no longer as it was when the source was opened."""
+
+    def close(self) -> None:
+        """End what waits for data in another thread, and close what is open between reads; may be called again."""

@@ -53,6 +53,7 @@ class Cutter:
     Attributes:
         read_bytes: Bytes taken from the source so far, those that were passed over included.
         added_bytes: Line feeds put between files whose last record had none.
+        live: The source may keep `next` waiting for a producer.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Cutter:
         self.max_record_bytes = max_record_bytes
         self.read_bytes = 0
         self.added_bytes = 0
+        self.live = bool(source.unrepeatable)
         self._segments: Iterator[Segment] = iter(source.segments())
         self._segment: Segment | None = None
         self._following: Segment | None = next(self._segments, None)

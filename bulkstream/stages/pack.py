@@ -66,13 +66,14 @@ class Packer:
         return Buffer(self._cutter.capacity)
 
     def batch(self, buffer: Buffer) -> list[Packed]:
-        """Pack one part, or several small ones; none at the end of the source.
+        """Pack one part, or several small ones unless a producer may keep them waiting; none at the source's end.
 
         Raises:
             SourceError: As `Cutter.next` does.
         """
         began, batch, size = perf_counter(), list[Packed](), 0
-        while size < BATCH_BYTES and perf_counter() - began < BATCH_S and (packed := self.next(buffer)):
+        enough = 1 if self._cutter.live else BATCH_BYTES
+        while size < enough and perf_counter() - began < BATCH_S and (packed := self.next(buffer)):
             batch.append(packed)
             size += packed.part.raw_bytes
         return batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import asynccontextmanager, chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class Shell:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    stdin: int = DEVNULL
 
     async def run(self, *arguments: str | Path, **environ: str) -> Run:
         """Run `bulkstream` to its end; variables given here are added for this run."""
@@ -64,7 +65,7 @@ class Shell:
             *(sys.executable, "-W", "error", "-m", "bulkstream", *map(str, arguments)),
             cwd=self.folder,
             env=base | self.environ | environ,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=self.stdin,
             stdout=PIPE,
             stderr=PIPE,
         )

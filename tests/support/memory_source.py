@@ -47,6 +47,7 @@ class MemorySource:
     piece: int = 1 << 30
     cut_short: int = 0
     changed: tuple[str, ...] = ()
+    unrepeatable: str = ""
     opened: list[MemorySegment] = field(default_factory=list)
 
     @property
@@ -61,6 +62,10 @@ class MemorySource:
 
     def changes(self) -> tuple[str, ...]:
         return self.changed
+
+    def close(self) -> None:
+        for segment in self.opened:
+            segment.close()
 
 
 def chunks_of(source: MemorySource, part_bytes: int, max_record_bytes: int = 1 << 20) -> list[tuple[bytes, int]]:

@@ -41,6 +41,7 @@ EXAMPLES = {
     "dir": '"/var/lib/bulkstream"',
     "ca_bundle": '"/etc/ssl/company-ca.pem"',
     "deadline": '"06:00"',
+    "spool": '"/var/spool/bulkstream"',
 }
 """What is shown for settings without a default."""
 
