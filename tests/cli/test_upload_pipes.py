@@ -70,13 +70,13 @@ class Arrival:
     def __init__(self, number: int, *, refuse: bool = False) -> None:
         self.seen = asyncio.Event()
         self._path = re.compile(f"/part/{number}$")
-        self._refuse = refuse
+        self.refuse = refuse
 
     async def __call__(self, request: web.Request) -> web.Response | None:
         if not self._path.search(request.path):
             return None
         self.seen.set()
-        return web.json_response({"message": "no"}, status=400) if self._refuse else None
+        return web.json_response({"message": "no"}, status=400) if self.refuse else None
 
 
 async def test_standard_input_is_loaded_while_it_comes(tmp_path: Path) -> None:
@@ -216,6 +216,24 @@ async def test_a_spooled_load_keeps_its_copy_while_it_is_of_use(
         assert copy.read_bytes() == b"id,text\n" + DATA
         assert f"kept {copy.relative_to(tmp_path)}, a copy" in run.err
         assert run.json["run_id"] in copy.name
+
+
+async def test_a_spooled_load_is_resumed_from_its_copy(tmp_path: Path) -> None:
+    """What could not be read again is loaded to its end by another process, which removes the copy."""
+    (tmp_path / "spool").mkdir()
+    answer = Arrival(2, refuse=True)
+    async with serving(tmp_path, answer, dialect=Dialect.PUBLIC) as server:
+        with producing() as producer:
+            producer.send(b"id,text\n" + DATA)
+            producer.end()
+            keep = ("--spool", "spool", "--on-failure", "keep")
+            kept = await reading(server.shell, producer.reading).run("upload", "-", *TO_A, *keep)
+        answer.refuse = False
+        resumed = await server.shell.run("resume", "--json")
+
+        assert (kept.code, resumed.code) == (9, 0)
+        assert await server.rows() == DATA
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize(
