@@ -248,6 +248,7 @@ def sandbox(
     token_ttl: Annotated[float, typer.Option(help="Seconds that a token lives.", metavar="S", min=1)] = 3599.0,
     commit_delay: Annotated[float, typer.Option(help="Seconds that a commit stays ACTIVE.", metavar="S", min=0)] = 0.0,
     latency: Annotated[float, typer.Option(help="Seconds added to each answer.", metavar="S", min=0)] = 0.0,
+    faults: Annotated[Path | None, typer.Option(help="Script of faults to inject (TOML).", metavar="FILE")] = None,
 ) -> None:
     """Serve the Streams API on this machine, in both dialects.
 
@@ -255,7 +256,7 @@ def sandbox(
     """
     with told():
         from bulkstream.cli.sandbox import serve_until_stopped
-        from bulkstream.sandbox import SandboxSettings, Validation
+        from bulkstream.sandbox import SandboxSettings, Validation, load_plan
 
         settings = SandboxSettings(
             host=host,
@@ -266,6 +267,7 @@ def sandbox(
             token_ttl_s=token_ttl,
             commit_delay_s=commit_delay,
             latency_s=latency,
+            faults=load_plan(faults) if faults else None,
         )
         serve_until_stopped(settings)
 

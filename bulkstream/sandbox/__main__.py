@@ -10,15 +10,18 @@ import sys
 from pathlib import Path
 
 from bulkstream.errors import UsageError
-from bulkstream.sandbox.app import serve
+from bulkstream.sandbox.faults import load_plan
+from bulkstream.sandbox.server import serve
 from bulkstream.sandbox.settings import SandboxSettings, Validation
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until interrupted; returns the exit code."""
     given = _parser().parse_args(arguments)
-    settings = SandboxSettings(**vars(given))
+    script: Path | None = given.faults
     try:
+        given.faults = load_plan(script) if script else None
+        settings = SandboxSettings(**vars(given))
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(settings, started=_announce))
     except UsageError as error:
@@ -39,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--commit-delay", type=float, default=default.commit_delay_s, dest="commit_delay_s")
     parser.add_argument("--commit-interval", type=float, default=default.commit_interval_s, dest="commit_interval_s")
     parser.add_argument("--latency", type=float, default=default.latency_s, dest="latency_s")
+    parser.add_argument("--faults", type=Path, help="script of faults (TOML), see docs/faults.md")
     return parser
 
 

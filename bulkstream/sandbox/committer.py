@@ -19,7 +19,7 @@ from bulkstream.sandbox.upsert import Layout, Source, merge
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from bulkstream.sandbox.check import Check
@@ -47,6 +47,7 @@ class Committer:
         self._inspector = inspector
         self._clock = clock
         self._settling: set[asyncio.Task[None]] = set()
+        self._ignored: dict[int, float | None] = {}
 
     async def __aenter__(self) -> Self:
         for execution in await self._store.run(_recover):
@@ -71,6 +72,8 @@ class Committer:
         """
         now, interval = self._clock(), self._settings.commit_interval_s
         await self._store.run(_begin, execution, now, interval)
+        if execution.id in self._ignored:
+            return await self._pretend(execution)
         try:
             await self._check(execution)
             if not self._settings.commit_delay_s:
@@ -83,6 +86,13 @@ class Committer:
             raise
         self._begin_settling(settling, self._settings.commit_delay_s)
         return settling
+
+    def ignore(self, execution_id: int, fail_after_s: float | None) -> None:
+        """Let the next commit of an execution be accepted and not done.
+
+        It stays ACTIVE, closed to parts, until the sandbox is started again; or it is FAILED after some seconds.
+        """
+        self._ignored[execution_id] = fail_after_s
 
     async def abort(self, execution: Execution) -> Execution:
         """Throw the parts away; aborting twice is fine.
@@ -135,8 +145,21 @@ class Committer:
         _, dropped = await self._store.run(_close, execution, State.FAILED, self._clock(), problem)
         self._store.discard(dropped)
 
+    async def _pretend(self, execution: Execution) -> Execution:
+        fail_after_s = self._ignored.pop(execution.id)
+        if fail_after_s is not None:
+            self._beside(self._fail_later(execution, fail_after_s))
+        return await self._store.run(executions.get, execution.stream_id, execution.id)
+
+    async def _fail_later(self, execution: Execution, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        await self._fail(execution, "the commit failed (injected fault)")
+
     def _begin_settling(self, execution: Execution, delay_s: float) -> None:
-        task = asyncio.create_task(self._settle(execution, delay_s))
+        self._beside(self._settle(execution, delay_s))
+
+    def _beside(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 

@@ -15,7 +15,9 @@ from bulkstream.sandbox.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
+    from bulkstream.sandbox.requests import Requests
     from bulkstream.sandbox.settings import SandboxSettings
 
 Clock: TypeAlias = Callable[[], float]
@@ -31,6 +33,7 @@ class Sandbox:
     store: Store
     inspector: Inspector
     committer: Committer
+    requests: Requests
 
 
 SANDBOX = web.AppKey("SANDBOX", Sandbox)
@@ -38,14 +41,23 @@ SANDBOX = web.AppKey("SANDBOX", Sandbox)
 
 
 @asynccontextmanager
-async def opened(settings: SandboxSettings, clock: Clock) -> AsyncIterator[Sandbox]:
-    """Open store, inspector and committer, and close them in the reverse order."""
+async def opened(
+    settings: SandboxSettings, clock: Clock, requests: Requests, folder: Path | None
+) -> AsyncIterator[Sandbox]:
+    """Open store, inspector and committer, and close them in the reverse order.
+
+    Args:
+        settings: How it behaves.
+        clock: Seconds since the epoch.
+        requests: Where to count.
+        folder: For the data where settings name none; None makes a temporary one.
+    """
     _keep_freed_memory()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(Store(settings.data))
+        store = await stack.enter_async_context(Store(settings.data or folder, temporary=settings.data is None))
         inspector = await stack.enter_async_context(Inspector(store, settings.max_raw_part_bytes))
         committer = await stack.enter_async_context(Committer(settings, store, inspector, clock))
-        yield Sandbox(settings, clock, store, inspector, committer)
+        yield Sandbox(settings, clock, store, inspector, committer, requests)
 
 
 def _keep_freed_memory() -> None:

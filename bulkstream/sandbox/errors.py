@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_KNOWN = frozenset(map(int, HTTPStatus))
+
 
 class ApiFault(Exception):
     """The request is refused.
@@ -61,26 +63,31 @@ async def faults_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     try:
         return await handler(request)
     except ApiFault as fault:
-        return _answer(request, fault)
+        return answered(request, fault)
     except web.HTTPException as error:
-        return _answer(request, ApiFault(error.status, error.reason, _kept(error.headers)))
+        return answered(request, ApiFault(error.status, error.reason, _kept(error.headers)))
     except (ConnectionError, TimeoutError):
         raise
     except Exception:  # the boundary: whatever a handler did wrong, the client gets an answer
         log.exception("%s %s failed", request.method, request.path)
-        return _answer(request, ApiFault(HTTPStatus.INTERNAL_SERVER_ERROR, "the sandbox failed; see its log"))
+        return answered(request, ApiFault(HTTPStatus.INTERNAL_SERVER_ERROR, "the sandbox failed; see its log"))
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() in {"allow", "retry-after"}}
 
 
-def _answer(request: web.Request, fault: ApiFault) -> web.Response:
+def answered(request: web.Request, fault: ApiFault) -> web.Response:
+    """The answer that says so."""
     body = {
         "status": fault.status,
-        "statusReason": HTTPStatus(fault.status).phrase,
+        "statusReason": _phrase(fault.status),
         "message": fault.message,
         "path": request.path,
         "toe": "-".join(secrets.token_hex(n).upper() for n in (5, 3, 3)),
     }
     return json_response(body, status=fault.status, headers=fault.headers)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _KNOWN else "Unknown"

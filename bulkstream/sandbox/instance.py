@@ -188,7 +188,7 @@ async def _list_executions(request: web.Request) -> web.Response:
 async def _start_or_upload(request: web.Request) -> web.Response:
     """Two calls share this path: rows upload a part; a JSON object, or nothing at all, only announces it."""
     execution, part_id = await _of_data(request), number(request, "part")
-    if request.content_type == "application/json" or not (request.can_read_body or parts.is_csv(request)):
+    if parts.is_announcement(request):
         return await _start(request, execution, part_id)
     return await parts.take(request, execution, part_id)
 

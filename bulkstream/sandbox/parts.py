@@ -25,10 +25,18 @@ if TYPE_CHECKING:
 _GZIP_TYPES = frozenset({"application/gzip", "application/x-gzip"})
 _CSV_TYPES = _GZIP_TYPES | {"text/csv"}
 
+TAKEN = web.ResponseKey("TAKEN", Slot)
+"""Where the answer to a part says which one was taken on."""
+
 
 def is_csv(request: web.Request) -> bool:
     """Whether a request says that its body is rows, compressed or not."""
     return request.content_type in _CSV_TYPES
+
+
+def is_announcement(request: web.Request) -> bool:
+    """Whether what is sent to a part's address is no rows: a JSON object, or nothing at all."""
+    return request.content_type == "application/json" or not (request.can_read_body or is_csv(request))
 
 
 async def take(request: web.Request, execution: Execution, part_id: int) -> web.Response:
@@ -50,12 +58,14 @@ async def take(request: web.Request, execution: Execution, part_id: int) -> web.
         sandbox.store.discard([number])
         raise
     segment = Segment(number, gzip, sent_bytes)
-    await _record(sandbox, execution, part_id, segment)
-    return json_response({"partId": part_id, "bytes": sent_bytes})
-
-
-async def _record(sandbox: Sandbox, execution: Execution, part_id: int, segment: Segment) -> None:
     slot = Slot(execution.stream_id, execution.id, part_id)
+    await _record(sandbox, slot, segment)
+    response = json_response({"partId": part_id, "bytes": sent_bytes})
+    response[TAKEN] = slot
+    return response
+
+
+async def _record(sandbox: Sandbox, slot: Slot, segment: Segment) -> None:
     try:
         taken = await sandbox.store.ask(segments.add_part, slot, segment, overwrite=sandbox.settings.overwrite_parts)
     except ApiFault:
@@ -64,7 +74,8 @@ async def _record(sandbox: Sandbox, execution: Execution, part_id: int, segment:
     if taken.replaced is not None:
         sandbox.store.discard([taken.replaced])
     if sandbox.settings.validate is Validation.ON:
-        sandbox.inspector.begin(execution.id, segment, taken.columns)
+        sandbox.inspector.begin(slot.execution_id, segment, taken.columns)
+    sandbox.requests.stored(slot)
 
 
 async def _receive(request: web.Request, path: Path, sandbox: Sandbox) -> int:
@@ -75,7 +86,7 @@ async def _receive(request: web.Request, path: Path, sandbox: Sandbox) -> int:
     """
     most, stall_s = sandbox.settings.max_part_bytes, sandbox.settings.stall_timeout_s
     if (request.content_length or 0) > most:
-        raise _too_large(most)
+        raise too_large(most)
     total, clock = 0, asyncio.get_running_loop().time
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -84,7 +95,7 @@ async def _receive(request: web.Request, path: Path, sandbox: Sandbox) -> int:
                 piece, _ = await request.content.readchunk()
                 total += len(piece)
                 if total > most:
-                    raise _too_large(most)
+                    raise too_large(most)
                 _write(descriptor, piece)
                 watch.reschedule(clock() + stall_s)
     except TimeoutError:
@@ -109,5 +120,6 @@ def _is_gzip(request: web.Request) -> bool:
     return "gzip" in encoding or request.content_type in _GZIP_TYPES
 
 
-def _too_large(most: int) -> ApiFault:
+def too_large(most: int) -> ApiFault:
+    """413: there is more than a part may have."""
     return ApiFault(413, f"a part may have at most {most:,} bytes as sent")

@@ -148,6 +148,14 @@ def drop_parts(db: sqlite3.Connection, execution_id: int) -> list[int]:
     return dropped
 
 
+def drop_part(db: sqlite3.Connection, execution_id: int, part_id: int) -> list[int]:
+    """Forget one part, if it is there, and return its segment."""
+    where = "WHERE execution_id = ? AND part_id = ?"
+    dropped = [row[0] for row in db.execute(f"SELECT id FROM segments {where}", (execution_id, part_id))]  # noqa: S608 - literals
+    db.execute(f"DELETE FROM segments {where}", (execution_id, part_id))  # noqa: S608 - literals
+    return dropped
+
+
 def drop_contents(db: sqlite3.Connection, dataset_id: str) -> list[int]:
     """Forget a dataset's contents, and return them."""
     dropped = [row[0] for row in db.execute("SELECT id FROM segments WHERE dataset_id = ?", (dataset_id,))]

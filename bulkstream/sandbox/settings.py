@@ -12,7 +12,9 @@ from bulkstream.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_GIB = 1 << 30
+    from bulkstream.sandbox.faults import FaultPlan
+
+_MIB, _GIB = 1 << 20, 1 << 30
 
 
 class Validation(StrEnum):
@@ -42,7 +44,13 @@ class SandboxSettings:
         commit_interval_s: Least time between two commits of one stream; 0 means any.
         latency_s: Added before each answer.
         overwrite_parts: A second PUT of a part id replaces the first; False refuses it with 409.
-        stall_timeout_s: How long a body may stand still before its request is given up.
+        stall_timeout_s: How long a body may stand still before its request is given up; a JSON body must be there
+            by then.
+        head_timeout_s: How long a connection may take, from its beginning or from its last answer, to bring the whole
+            head of a request.
+        max_json_bytes: Largest body of anything but a part.
+        max_record_bytes: Longest record of CSV; keeps a line that never ends from filling the memory.
+        faults: What goes wrong.
         allow_remote: Permit a host other than loopback. The credentials are public: know your network.
     """
 
@@ -62,6 +70,10 @@ class SandboxSettings:
     latency_s: float = 0.0
     overwrite_parts: bool = True
     stall_timeout_s: float = 60.0
+    head_timeout_s: float = 75.0
+    max_json_bytes: int = 16 * _MIB
+    max_record_bytes: int = 256 * _MIB
+    faults: FaultPlan | None = None
     allow_remote: bool = False
 
     def check(self) -> None:

@@ -43,11 +43,16 @@ _CHECKPOINT_EVERY = 4096  # transactions on the loop; the log grows to some 30 M
 class Store:
     """A folder that keeps streams, executions, datasets and their data; one process at a time may hold it.
 
-    Use it with `async with`; afterwards the folder is released (and removed, if it was a temporary one).
+    Use it with `async with`; afterwards the folder is released (and removed, if none was given).
+
+    Args:
+        folder: None makes a temporary one.
+        temporary: Nobody wants the folder after this process, so that nothing need wait for the disk.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, temporary: bool = False) -> None:
         self._given = folder
+        self._temporary = temporary or folder is None
         self._stack = ExitStack()
         self._last_folder: Path | None = None
         self._queued = 0  # calls that the thread has not finished
@@ -63,7 +68,7 @@ class Store:
             self._segments = self.folder / "segments"
             self._segments.mkdir(parents=True, exist_ok=True)
             self._stack.callback(os.close, _locked(self.folder / "lock"))
-            self._db = connect(self.folder / "sandbox.sqlite", temporary=self._given is None)
+            self._db = connect(self.folder / "sandbox.sqlite", temporary=self._temporary)
             self._stack.callback(self._db.close)
             self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "sandbox-sqlite"))
             self._remover = self._stack.enter_context(ThreadPoolExecutor(1, "sandbox-unlink"))
@@ -120,6 +125,10 @@ class Store:
             raise
         return result
 
+    async def renew_secret(self) -> None:
+        """Sign with another key from now on: no token that was issued so far is good any longer."""
+        self.secret = await self.run(_renewed_secret)
+
     def new_segment(self) -> int:
         """A number for a segment's file, never used before, in a folder that exists."""
         segment = next(self._numbers)
@@ -165,6 +174,12 @@ def _secret(db: sqlite3.Connection) -> bytes:
     """The key that signs access tokens: made once for a folder, so that tokens outlive a restart."""
     db.execute("INSERT OR IGNORE INTO secrets VALUES ('jwt', ?)", (secrets.token_bytes(_SECRET_BYTES),))
     value: bytes = db.execute("SELECT value FROM secrets WHERE name = 'jwt'").fetchone()[0]
+    return value
+
+
+def _renewed_secret(db: sqlite3.Connection) -> bytes:
+    value = secrets.token_bytes(_SECRET_BYTES)
+    db.execute("UPDATE secrets SET value = ? WHERE name = 'jwt'", (value,))
     return value
 
 
