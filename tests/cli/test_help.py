@@ -31,7 +31,7 @@ FLAGS = {
     "runs gc": "--dry-run --json --profile",
     "bench": "FILE --target --plot --json --save-profile --repeats --size --part-size --concurrency --profile --quiet",
     "doctor": "--json --profile",
-    "sandbox": "--host --port --data --port-file",
+    "sandbox": "--host --port --data --port-file --faults",
     "streams create": "--name --column --schema --mode --key --description --json --profile",
     "streams get": "STREAM --json --profile",
     "streams update": "STREAM --name --description --column --schema --mode --key --json --profile",

@@ -112,12 +112,11 @@ async def _until(holds: Callable[[], bool]) -> None:
 async def _opened(*, middlewares: Any = (), clock: Any = None, **fields: Any) -> AsyncIterator[Desk]:
     settings = SandboxSettings(**{"port": 0, **fields})
     more = {} if clock is None else {"clock": clock}
-    # On a kept connection aiohttp's client sends a request again by itself when the connection breaks.
-    fresh = settings.faults is not None
     async with (
         running(settings, middlewares=middlewares, **more) as sandbox,
-        aiohttp.ClientSession(sandbox.url, connector=aiohttp.TCPConnector(force_close=fresh)) as client,
+        aiohttp.ClientSession(sandbox.url) as client,
     ):
+        client._retry_connection = False  # else it sends a PUT again by itself when a connection breaks
         yield Desk(sandbox, client)
 
 
