@@ -10,7 +10,7 @@ from bulkstream.errors import UsageError
 from bulkstream.sandbox.bodies import json_response
 from bulkstream.sandbox.errors import bad_request
 from bulkstream.sandbox.faults import read_plan, written
-from bulkstream.sandbox.inputs import END
+from bulkstream.sandbox.inputs import END, in_time
 
 if TYPE_CHECKING:
     from bulkstream.sandbox.faults import Faults
@@ -25,7 +25,9 @@ def add_routes(app: web.Application, faults: Faults) -> None:
     async def load(request: web.Request) -> web.Response:
         """Replace the plan by a script, TOML or JSON."""
         try:
-            faults.load(read_plan(await request.read(), json=request.content_type == "application/json"))
+            faults.load(
+                read_plan(await in_time(request, request.read()), json=request.content_type == "application/json")
+            )
         except UsageError as error:
             raise bad_request(str(error)) from None
         return await show(request)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bulkstream.sandbox.settings import SandboxSettings
 
 _READ_BYTES = 256 << 10
+_LINGER_S = 10.0  # that a body goes on being read whose request was answered early, so that the answer gets through
 
 
 def create_app(
@@ -49,6 +50,7 @@ def create_app(
         "auto_decompress": False,
         "read_bufsize": _READ_BYTES,
         "keepalive_timeout": settings.head_timeout_s,
+        "lingering_time": min(_LINGER_S, settings.stall_timeout_s),
     }
     app = web.Application(middlewares=chain, client_max_size=settings.max_json_bytes, handler_args=handler_args)
     for dialect in (public, instance, export, auth):

@@ -15,7 +15,7 @@ from aiohttp import web
 from bulkstream.sandbox.bodies import Json, json_response
 from bulkstream.sandbox.context import SANDBOX
 from bulkstream.sandbox.errors import bad_request, unauthorized
-from bulkstream.sandbox.inputs import END
+from bulkstream.sandbox.inputs import END, in_time
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -85,7 +85,7 @@ def issue(sandbox: Sandbox, scope: str) -> Json:
 
 async def _token(request: web.Request) -> web.Response:
     """Check the client's id and secret, from the Basic header or as parameters, and issue a token."""
-    sandbox, form = request.app[SANDBOX], await request.post()
+    sandbox, form = request.app[SANDBOX], await in_time(request, request.post())
     given = {name: value for name, value in (*request.query.items(), *form.items()) if isinstance(value, str)}
     client_id, client_secret = _basic(request) or (given.get("client_id", ""), given.get("client_secret", ""))
     known = _same(client_id, sandbox.settings.client_id)

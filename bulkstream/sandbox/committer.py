@@ -129,7 +129,8 @@ class Committer:
         names = stream.dataset.names
         target = self._store.new_segment()
         try:
-            layout = Layout(len(names), tuple(map(names.index, execution.method.keys)))
+            keys = tuple(map(names.index, execution.method.keys))
+            layout = Layout(len(names), keys, self._settings.max_record_bytes)
             path = self._store.path(target)
             found = await asyncio.to_thread(merge, self._sources(old), self._sources(new), layout, path)
         except (BadRecord, BrokenGzip, ValueError) as error:
@@ -139,7 +140,8 @@ class Committer:
         return Segment(target, gzip=False, sent_bytes=found.raw_bytes or 0), found
 
     def _sources(self, listed: list[Segment]) -> list[Source]:
-        return [Source(self._store.path(segment.id), segment.gzip) for segment in listed]
+        limit = self._settings.max_raw_part_bytes
+        return [Source(self._store.path(segment.id), segment.gzip, limit) for segment in listed]
 
     async def _fail(self, execution: Execution, problem: str) -> None:
         _, dropped = await self._store.run(_close, execution, State.FAILED, self._clock(), problem)

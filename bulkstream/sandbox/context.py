@@ -55,7 +55,8 @@ async def opened(
     _keep_freed_memory()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(Store(settings.data or folder, temporary=settings.data is None))
-        inspector = await stack.enter_async_context(Inspector(store, settings.max_raw_part_bytes))
+        limits = settings.max_raw_part_bytes, settings.max_record_bytes
+        inspector = await stack.enter_async_context(Inspector(store, *limits))
         committer = await stack.enter_async_context(Committer(settings, store, inspector, clock))
         yield Sandbox(settings, clock, store, inspector, committer, requests)
 

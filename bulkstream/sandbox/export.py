@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bulkstream.sandbox import datasets, read, segments
-from bulkstream.sandbox.blocks import BrokenGzip
+from bulkstream.sandbox.blocks import BrokenGzip, TooLarge
 from bulkstream.sandbox.bodies import json_response
 from bulkstream.sandbox.context import SANDBOX
 from bulkstream.sandbox.errors import ApiFault, bad_request
@@ -72,14 +72,15 @@ async def _export(request: web.Request) -> web.StreamResponse:
     Reading and decompressing happen in a thread, a block at a time. The first block is read before the answer
     begins, so that data which can't be read at all is a 500 and not a broken download.
     """
-    store, include_header = request.app[SANDBOX].store, flag(request, "includeHeader")
+    sandbox, include_header = request.app[SANDBOX], flag(request, "includeHeader")
+    store, limit = sandbox.store, sandbox.settings.max_raw_part_bytes
     dataset = await _dataset(request)
     if include_header and dataset.columns is None:
         raise bad_request(f"dataset {dataset.id} has no schema, so there is no header; ask for includeHeader=false")
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8"})
     with store.leases.reading(dataset.id):
         listed = await store.run(segments.of_dataset, dataset.id)
-        blocks = read.rows(Source(store.path(segment.id), segment.gzip) for segment in listed)
+        blocks = read.rows(Source(store.path(segment.id), segment.gzip, limit) for segment in listed)
         try:
             block = await asyncio.to_thread(next, blocks, b"")
             await response.prepare(request)
@@ -87,13 +88,13 @@ async def _export(request: web.Request) -> web.StreamResponse:
             while block:
                 await response.write(block)
                 block = await asyncio.to_thread(next, blocks, b"")
-        except BrokenGzip as error:
+        except (BrokenGzip, TooLarge) as error:
             raise _unreadable(dataset, response, error) from None
         await response.write_eof()
     return response
 
 
-def _unreadable(dataset: Dataset, response: web.StreamResponse, error: BrokenGzip) -> Exception:
+def _unreadable(dataset: Dataset, response: web.StreamResponse, error: BrokenGzip | TooLarge) -> Exception:
     """500 while that can still be said; after that, an error that breaks the connection off."""
     reason = f"dataset {dataset.id} can't be read: {error}"
     log.warning("%s", reason)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
+from aiohttp import ClientPayloadError, web
 
-from bulkstream.sandbox.errors import bad_request
+from bulkstream.sandbox.context import SANDBOX
+from bulkstream.sandbox.errors import ApiFault, bad_request
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections.abc import Awaitable
 
     from bulkstream.sandbox.bodies import Json
+
+T = TypeVar("T")
 
 _DIGITS = 15
 
@@ -60,13 +65,29 @@ def flag(request: web.Request, name: str) -> bool:
     return value == "true"
 
 
+async def in_time(request: web.Request, reading: Awaitable[T]) -> T:
+    """What reading a body brings, unless it takes longer than a body may.
+
+    Raises:
+        ApiFault: 408, it does; 400, the body breaks off or its encoding is broken.
+    """
+    within_s = request.app[SANDBOX].settings.stall_timeout_s
+    try:
+        async with asyncio.timeout(within_s):
+            return await reading
+    except TimeoutError:
+        raise ApiFault(408, f"the body was not there within {within_s:g} s") from None
+    except (ClientPayloadError, web.RequestPayloadError, ValueError) as error:
+        raise bad_request(f"the body can't be read: {error}") from None
+
+
 async def json_object(request: web.Request) -> Json:
     """The JSON object in the body; an absent body is an empty one.
 
     Raises:
-        ApiFault: 400, the body is something else.
+        ApiFault: 400, the body is something else; 408, it takes too long; 413, it is too large.
     """
-    body = await request.read()
+    body = await in_time(request, request.read())
     if not body.strip():
         return {}
     try:

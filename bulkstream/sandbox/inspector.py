@@ -41,9 +41,10 @@ class Inspector:
     when somebody needs to know. Use it with `async with`, inside the store's.
     """
 
-    def __init__(self, store: Store, max_raw_bytes: int) -> None:
+    def __init__(self, store: Store, max_raw_bytes: int, max_record_bytes: int) -> None:
         self._store = store
         self._max_raw_bytes = max_raw_bytes
+        self._max_record_bytes = max_record_bytes
         self._most = max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))  # the other half receives, and sends
         self._pool = ThreadPoolExecutor(self._most, "sandbox-check")
         self._queue: deque[_Job] = deque()
@@ -124,7 +125,8 @@ class Inspector:
         """Look into one; None if it was replaced or aborted meanwhile."""
         path, gzip = self._store.path(job.segment.id), job.segment.gzip
         try:
-            return check(path, gzip=gzip, columns=job.columns, limit=self._max_raw_bytes)
+            limit, longest = self._max_raw_bytes, self._max_record_bytes
+            return check(path, gzip=gzip, columns=job.columns, limit=limit, longest=longest)
         except FileNotFoundError:
             return None
         except OSError as error:

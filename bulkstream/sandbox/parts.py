@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ async def take(request: web.Request, execution: Execution, part_id: int) -> web.
 
     Raises:
         ApiFault: 409, the execution is closed, being committed, or has the part; 413, the body is too large; 415, it
-            is compressed in another way than gzip; 408, it stands still; 400, it breaks off.
+            is compressed in another way than gzip; 408, it stands still; 400, it breaks off; 507, the
+            disk is full.
     """
     sandbox = request.app[SANDBOX]
     executions.check_open(execution)
@@ -100,8 +102,12 @@ async def _receive(request: web.Request, path: Path, sandbox: Sandbox) -> int:
                 watch.reschedule(clock() + stall_s)
     except TimeoutError:
         raise ApiFault(408, f"nothing arrived for {stall_s:g} s") from None
-    except (ClientPayloadError, ConnectionError, HTTPException) as error:
+    except (ClientPayloadError, ConnectionError, HTTPException, web.RequestPayloadError) as error:
         raise bad_request(f"the body broke off after {total:,} bytes ({error})") from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ApiFault(507, "no space left on device for the part") from None
     finally:
         os.close(descriptor)
     return total

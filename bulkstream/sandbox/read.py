@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkstream.sandbox.blocks import blocks
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,6 +25,7 @@ def rows(sources: Iterable[Source]) -> Iterator[bytes]:
 
     Raises:
         BrokenGzip: A segment that nobody checked is damaged.
+        TooLarge: A segment that nobody checked holds more than a part may.
     """
     batch: list[bytes] = []
     size = 0
@@ -45,7 +44,7 @@ def _joined(sources: Iterable[Source]) -> Iterator[bytes]:
     ended = True
     for source in sources:
         start = True
-        for block in blocks(source.path, gzip=source.gzip):
+        for block in source.blocks():
             if start and not ended:
                 yield b"\n"
             yield block

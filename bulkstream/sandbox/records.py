@@ -38,42 +38,61 @@ class Record:
     raw: bytes
 
 
-def records(blocks: Iterable[bytes]) -> Iterator[Record]:
+def records(blocks: Iterable[bytes], *, longest: int = sys.maxsize) -> Iterator[Record]:
     """Parse blocks of one segment.
 
     An empty line is a record of one empty field, as RFC 4180's grammar has it; `csv` calls it no field at all.
 
+    Args:
+        blocks: The bytes, cut anywhere.
+        longest: Most bytes of a record; no more than that, and a block, is held at a time.
+
     Raises:
-        BadRecord: A quote is wrong or not closed, or the bytes are not UTF-8.
+        BadRecord: A quote is wrong or not closed, the bytes are not UTF-8, or the record is too long.
     """
     taken: list[bytes] = []
     number = 0
     try:
-        for fields in csv.reader(_noted(_lines(blocks), taken), strict=True):
+        for fields in csv.reader(_noted(_lines(blocks, longest), taken, longest), strict=True):
             number += 1
             yield Record(fields or [""], b"".join(taken))
             taken.clear()
+    except _TooLong:
+        raise BadRecord(number + 1, f"longer than {longest:,} bytes") from None
     except csv.Error as error:
         raise BadRecord(number + 1, str(error)) from None
     except UnicodeDecodeError as error:
         raise BadRecord(number + 1, f"not UTF-8 ({error.reason})") from None
 
 
-def _noted(lines: Iterable[bytes], taken: list[bytes]) -> Iterator[str]:
+class _TooLong(Exception):
+    """The current record is longer than it may be."""
+
+
+def _noted(lines: Iterable[bytes], taken: list[bytes], longest: int) -> Iterator[str]:
     """Pass lines on as text, noting those that the reader took for its current record."""
+    size = 0
     for line in lines:
+        size = len(line) + (size if taken else 0)
+        if size > longest:
+            raise _TooLong
         taken.append(line)
         yield line.decode()
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _lines(blocks: Iterable[bytes], longest: int) -> Iterator[bytes]:
     """Cut at LF only, keeping it: other line breaks, and Unicode's, are data."""
     pending: list[bytes] = []
+    size = 0
     for block in blocks:
         *whole, rest = block.split(b"\n")
         for line in whole:
             yield b"".join((*pending, line, b"\n"))
             pending.clear()
+            size = 0
         pending.append(rest)
+        size += len(rest)
+        if size > longest:
+            raise _TooLong
     if line := b"".join(pending):
         yield line

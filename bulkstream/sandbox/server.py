@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class RunningSandbox:
     url: str
     port: int
     faults: Faults
-    _server: _Server
+    _server: _Server = field(repr=False)
 
     @property
     def requests(self) -> Requests:

@@ -28,10 +28,24 @@ _PUT = "INSERT INTO incoming (key, raw) VALUES (?, ?) ON CONFLICT (key) DO UPDAT
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A segment's file."""
+    """A segment's file.
+
+    Attributes:
+        limit: Most bytes of CSV in a compressed one; a plain one was measured when it came.
+    """
 
     path: Path
     gzip: bool
+    limit: int | None = None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its CSV, in blocks.
+
+        Raises:
+            BrokenGzip: It can't be decompressed.
+            TooLarge: It holds more than it may.
+        """
+        return blocks(self.path, gzip=self.gzip, limit=self.limit if self.gzip else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +55,12 @@ class Layout:
     Attributes:
         columns: Fields of each.
         keys: Indexes of the key fields.
+        longest: Most bytes of one.
     """
 
     columns: int
     keys: tuple[int, ...]
+    longest: int
 
 
 def merge(old: Iterable[Source], new: Iterable[Source], layout: Layout, target: Path) -> Check:
@@ -59,6 +75,7 @@ def merge(old: Iterable[Source], new: Iterable[Source], layout: Layout, target: 
     Raises:
         BadRecord: A record can't be parsed or has another number of fields.
         BrokenGzip: A part can't be decompressed.
+        TooLarge: A part holds more than it may.
     """
     scratch = target.with_suffix(".keys")
     try:
@@ -97,7 +114,7 @@ def _write(file: BinaryIO, lines: Iterator[bytes]) -> int:
 
 def _all(sources: Iterable[Source], layout: Layout) -> Iterator[Record]:
     for source in sources:
-        for number, record in enumerate(records(blocks(source.path, gzip=source.gzip)), 1):
+        for number, record in enumerate(records(source.blocks(), longest=layout.longest), 1):
             if len(record.fields) != layout.columns:
                 raise BadRecord(number, f"{len(record.fields)} fields, the schema has {layout.columns}")
             yield record
