@@ -189,9 +189,8 @@ async def test_part_refused_for_good_ends_in_an_abort(tmp_path: Path) -> None:
     """A 400 on a part stops everything at once, aborts the execution and leaves the dataset as it was."""
 
     async def refuse_part_5(request: web.Request) -> web.Response | None:
-        return (
-            web.json_response({"message": "bad part", "toe": "T5"}, status=400) if "/part/5" in request.path else None
-        )
+        bad = request.path.endswith("/part/5")
+        return web.json_response({"message": "bad part", "toe": "T5"}, status=400) if bad else None
 
     recorder = Recorder(refuse_part_5)
     write_rows(tmp_path / "big.csv", 2000)
