@@ -38,6 +38,7 @@ async def test_sandbox_serves_until_it_is_stopped(tmp_path: Path, number: signal
     [
         (("--host", "0.0.0.0"), 2, "loopback only, not on '0.0.0.0'"),
         (("--port-file", "none/port.txt"), 1, "none"),
+        (("--faults", "none.toml"), 2, "none.toml can't be read"),
         (("--data", "file"), 1, "file"),
     ],
 )

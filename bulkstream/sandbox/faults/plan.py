@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from bulkstream.errors import UsageError
-from bulkstream.sandbox.faults.kinds import AnyFault  # noqa: TC001 - pydantic reads it at run time
+from bulkstream.sandbox.faults.kinds import AnyFault
 
 if TYPE_CHECKING:
     from pathlib import Path
