@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from bulkstream.sandbox import admin, auth, export, instance, public
 from bulkstream.sandbox.context import SANDBOX, Clock, opened
@@ -51,6 +53,7 @@ def create_app(
         "read_bufsize": _READ_BYTES,
         "keepalive_timeout": settings.head_timeout_s,
         "lingering_time": min(_LINGER_S, settings.stall_timeout_s),
+        "logger": _http_log(),
     }
     app = web.Application(middlewares=chain, client_max_size=settings.max_json_bytes, handler_args=handler_args)
     for dialect in (public, instance, export, auth):
@@ -66,6 +69,17 @@ def create_app(
     app.on_startup.append(faults.opened)
     app.on_shutdown.append(faults.closed)
     return app
+
+
+def _http_log() -> logging.Logger:
+    """Where the server tells its own failures; a client's are told to the client."""
+    log = logging.getLogger("bulkstream.sandbox.http")
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], (HttpProcessingError, ConnectionError)))
 
 
 def _latency(seconds: float) -> Middleware:
