@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bulkstream.decision import Decision
+    from bulkstream.stages.masks import Marks
 
 
 class ColumnType(StrEnum):
@@ -81,6 +82,16 @@ class Verify(StrEnum):
     FULL = "full"
 
 
+class Check(StrEnum):
+    """What is checked of each row before it is sent."""
+
+    OFF = "off"
+    ROWS = "rows"
+    """Its number of fields, and that it is UTF-8."""
+    TYPES = "types"
+    """That, and whether its values fit the types of their columns."""
+
+
 class Outcome(StrEnum):
     """How a load ended; exactly one of these is true of each."""
 
@@ -111,6 +122,42 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run of a chunk's bytes comes from.
+
+    Attributes:
+        at: Where in the chunk it begins; it goes on to where the next one begins.
+        path: Name of the file.
+        offset: Byte of the file that it begins with.
+        line: Physical line of the file, from 1, that it begins with.
+    """
+
+    at: int
+    path: str
+    offset: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that is left out.
+
+    Attributes:
+        path: Name of the file.
+        line: Physical line of the file, from 1, on which the row begins.
+        offset: Byte of the file at which it begins.
+        reason: What is wrong with it.
+        row: Its bytes, line end included.
+    """
+
+    path: str
+    line: int
+    offset: int
+    reason: str
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Raw, header-less CSV: whole records, in the order of the source.
 
@@ -120,6 +167,10 @@ class Chunk:
         rows: Records in `data`.
         begin: Where it begins among the bytes of the source, all segments in a row.
         end: Where the next one begins.
+        end_line: Line of its file on which the next one begins; the file's first if that is a new file.
+        origins: Which files the bytes come from.
+        marks: What the cutter knows of the bytes, in order; may have gaps, and may reach beyond them.
+        rejects: Rows that were taken out of `data`.
     """
 
     number: int
@@ -127,6 +178,10 @@ class Chunk:
     rows: int
     begin: int
     end: int
+    end_line: int = 1
+    origins: tuple[Origin, ...] = ()
+    marks: tuple[Marks, ...] = ()
+    rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +191,7 @@ class Part:
     Attributes:
         raw_crc32: Checksum of the chunk, as the gzip trailer has it (RFC 1952).
         body_crc32: Checksum of the body.
-        begin: As in the chunk, like `end`.
+        begin: As in the chunk, like `end`, `end_line` and `rejects`.
     """
 
     number: int
@@ -147,6 +202,8 @@ class Part:
     end: int = 0
     raw_crc32: int = 0
     body_crc32: int = 0
+    end_line: int = 1
+    rejects: tuple[Reject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +233,8 @@ class Receipt:
         end: Where the next one begins.
         raw_crc32: Checksum of the chunk.
         body_crc32: Checksum of the body as sent.
+        end_line: Line of its file on which the next part begins.
+        rejects: Rows that were left out of the part.
     """
 
     number: int
@@ -186,6 +245,13 @@ class Receipt:
     end: int = 0
     raw_crc32: int = 0
     body_crc32: int = 0
+    end_line: int = 1
+    rejects: tuple[Reject, ...] = ()
+
+    @property
+    def rejected_bytes(self) -> int:
+        """Bytes of the rows that were left out."""
+        return sum(len(each.row) for each in self.rejects)
 
     @classmethod
     def of(cls, part: Part) -> Receipt:
@@ -199,6 +265,8 @@ class Receipt:
             end=part.end,
             raw_crc32=part.raw_crc32,
             body_crc32=part.body_crc32,
+            end_line=part.end_line,
+            rejects=part.rejects,
         )
 
 
@@ -212,6 +280,7 @@ class Plan:
         raw_bytes: CSV bytes to be sent, before compression and without headers; None when unknown.
         columns: Names and types, in the order of the file.
         peak_memory_bytes: Upper bound of the memory for data, by the pipeline's formula.
+        bad_rows: Rows that fail the checks, `rows` and `raw_bytes` include them; None when nobody looked.
     """
 
     rows: int | None
@@ -219,6 +288,7 @@ class Plan:
     raw_bytes: int | None
     columns: tuple[Column, ...]
     peak_memory_bytes: int
+    bad_rows: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by `upload --dry-run --json`."""

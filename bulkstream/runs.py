@@ -138,12 +138,13 @@ def plan_file(file: CsvFile) -> SourceFile:
         mtime_ns=state.mtime_ns,
         inode=state.inode,
         digest=digest_of(path, state.size),
+        first_line=file.first_line,
     )
 
 
 def file_of(kept: SourceFile) -> CsvFile:
     """Return the file that was described."""
-    return CsvFile(Path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode))
+    return CsvFile(Path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode), kept.first_line)
 
 
 def check_unchanged(record: RunRecord) -> None:

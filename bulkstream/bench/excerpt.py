@@ -20,6 +20,7 @@ class _Head:
     def __init__(self, segment: Segment, size: int) -> None:
         self.name = segment.name
         self.remaining = size
+        self.first_line = segment.first_line
         self._segment = segment
 
     def __repr__(self) -> str:

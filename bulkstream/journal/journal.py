@@ -11,12 +11,12 @@ import sqlite3
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from bulkstream.errors import JournalUnwritable
+from bulkstream.journal.parts import values_of
 from bulkstream.journal.tables import ADD_PART, ADD_STEP, made, opened
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Journal:
         Raises:
             JournalUnwritable: An earlier write has failed.
         """
-        self._add((ADD_PART, astuple(receipt)), counted)
+        self._add((ADD_PART, values_of(receipt)), counted)
 
     async def flush(self) -> None:
         """Wait until all that was handed over is durable.

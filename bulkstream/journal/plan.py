@@ -21,6 +21,7 @@ class SourceFile(Kept):
     Attributes:
         path: Absolute.
         start: Where its data begins, behind byte order mark and header.
+        first_line: Line on which it begins.
         digest: Of samples of its bytes.
     """
 
@@ -30,6 +31,7 @@ class SourceFile(Kept):
     mtime_ns: int
     inode: int
     digest: str
+    first_line: int = Field(1, ge=1)
 
 
 class RunPlan(Kept):

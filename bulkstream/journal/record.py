@@ -12,15 +12,16 @@ import orjson
 from pydantic import ValidationError
 
 from bulkstream.errors import JournalDamaged
+from bulkstream.journal.parts import receipt_of
 from bulkstream.journal.plan import RunPlan
 from bulkstream.journal.tables import RECEIPT, check
-from bulkstream.model import Outcome, Receipt
+from bulkstream.model import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_HIGHEST = 1 << 62
+    from bulkstream.model import Receipt
 
 CLOCK_S = 2.0
 """Times of the server are in whole seconds, and so is what we know of its clock."""
@@ -158,19 +159,10 @@ def read_record(path: Path) -> RunRecord:
             steps = db.execute("SELECT at, step, detail FROM steps ORDER BY id").fetchall()
         if len(plans) != 1:
             raise JournalDamaged(path, "it holds no plan")
-        receipts = {row[0]: _receipt(row) for row in parts}
+        receipts = {row[0]: receipt_of(row) for row in parts}
         return RunRecord(RunPlan.model_validate_json(plans[0][0]), receipts, tuple(_event(row) for row in steps))
     except (sqlite3.Error, ValidationError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise JournalDamaged(path, _told(error)) from error
-
-
-def _receipt(row: tuple[Any, ...]) -> Receipt:
-    if not all(isinstance(value, int) and 0 <= value < _HIGHEST for value in row):
-        raise ValueError("a part's numbers are none")
-    receipt = Receipt(*row)
-    if receipt.number < 1 or receipt.end < receipt.begin:
-        raise ValueError(f"part {receipt.number} is impossible")
-    return receipt
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -19,13 +19,15 @@ APPLICATION_ID = 0x62756C6B
 VERSION = 1
 
 RECEIPT = tuple(field.name for field in fields(Receipt))
-"""Columns of a part: those of its receipt."""
+"""Columns of a part: those of its receipt. All are numbers, but for the rejects, which are JSON."""
+
+_NUMBERS = ", ".join(f"{name} INTEGER NOT NULL" for name in RECEIPT[1:-1])
 
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 CREATE TABLE run (plan TEXT NOT NULL);
-CREATE TABLE parts (number INTEGER PRIMARY KEY, {", ".join(f"{name} INTEGER NOT NULL" for name in RECEIPT[1:])});
+CREATE TABLE parts (number INTEGER PRIMARY KEY, {_NUMBERS}, {RECEIPT[-1]} TEXT NOT NULL);
 CREATE TABLE steps (id INTEGER PRIMARY KEY, at REAL NOT NULL, step TEXT NOT NULL, detail TEXT NOT NULL);
 """
 

@@ -135,5 +135,7 @@ def sampled_types(source: CsvFiles | CsvPipes, budget: int) -> Types:
 
 def data_file(head: FileHead, header: HeaderDecision) -> CsvFile:
     """Return what stands in a file behind mark and header."""
-    skipped = head.first_end if header.present and not head.empty else head.bom_bytes
-    return CsvFile(head.path, min(skipped, head.state.size), head.state)
+    if not header.present or head.empty:
+        return CsvFile(head.path, min(head.bom_bytes, head.state.size), head.state)
+    lines = 1 + head.first.count(b"\n")
+    return CsvFile(head.path, min(head.first_end, head.state.size), head.state, 1 + lines)

@@ -35,10 +35,12 @@ class CsvPipe:
 
     Attributes:
         start: Offset of its data, behind mark and header.
+        first_line: Line on which that begins.
     """
 
     pipe: Pipe
     start: int
+    first_line: int = 1
 
     def sample(self, budget: int) -> Records:
         """Read ahead and return whole records: of as many bytes, or to the end, or of what comes in a moment."""
@@ -62,7 +64,7 @@ def data_pipe(head: PipeHead, header: HeaderDecision) -> CsvPipe:
     del head.pipe.ahead[:start]
     if not head.pipe.ahead:
         head.pipe.look_ahead()
-    return CsvPipe(head.pipe, start)
+    return CsvPipe(head.pipe, start, 2 + head.first.count(b"\n") if header.present else 1)
 
 
 class PipeSegment:
@@ -71,11 +73,13 @@ class PipeSegment:
     Attributes:
         name: Of the pipe.
         offset: Where the next byte stands among all that came out of it.
+        first_line: Line on which the data begins.
     """
 
     def __init__(self, pipe: CsvPipe) -> None:
         self.name = pipe.pipe.name
         self.offset = pipe.start
+        self.first_line = pipe.first_line
         self._pipe = pipe.pipe
 
     def __repr__(self) -> str:

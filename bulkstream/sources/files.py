@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """One file of a source: where its data begins, and how it was found."""
+    """One file of a source: where its data begins (byte, and line from 1), and how it was found."""
 
     path: Path
     start: int
     state: FileState
+    first_line: int = 1
 
     @property
     def data_bytes(self) -> int:
@@ -48,6 +49,7 @@ class FileSegment:
         name: The path as text.
         offset: Where the next byte stands in the file.
         remaining: Bytes still to be read.
+        first_line: Line of the file on which the data begins.
     """
 
     def __init__(self, file: CsvFile) -> None:
@@ -55,6 +57,7 @@ class FileSegment:
         self._path = file.path
         self.offset = file.start
         self.remaining = file.data_bytes
+        self.first_line = file.first_line
         self._handle: FileIO | None = None
 
     def __repr__(self) -> str:

@@ -16,9 +16,13 @@ class Segment(Protocol):
         offset: Where in the file the next byte to be read stands.
         remaining: Bytes still to be read; 0 is the end. Where nobody knows, more than there can be, until the end was
             seen.
+        first_line: Line of the file, from 1, on which the data begins.
     """
 
     name: str
+
+    @property
+    def first_line(self) -> int: ...  # noqa: D102 - see the class
 
     @property
     def offset(self) -> int: ...  # noqa: D102 - see the class

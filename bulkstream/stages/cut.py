@@ -11,11 +11,11 @@ passed over without reading it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
-from bulkstream.model import Chunk, Place
+from bulkstream.model import Chunk, Origin, Place
 from bulkstream.stages.scan import Scanner
 
 if TYPE_CHECKING:
@@ -24,26 +24,50 @@ if TYPE_CHECKING:
     from bulkstream.model import Receipt
     from bulkstream.sources import Segment, Source
     from bulkstream.stages.buffers import Buffer
+    from bulkstream.stages.masks import Marks
 
 READ_BYTES = 512 << 10
 """Bytes per read: few system calls, and still in the cache when they are scanned."""
 
+MARKED_BYTES = 64 << 10
+"""Bytes whose marks are worth keeping; those of small pieces cost more than looking again."""
+
 
 @dataclass(slots=True)
 class _Fill:
-    """A buffer that is being filled: `filled` bytes, of which `end` are whole records, `rows` of them."""
+    """A buffer that is being filled: `filled` bytes, of which `end` are whole records, `rows` of them.
+
+    Attributes:
+        line: Of the current file, on which the record behind `end` begins.
+        open_lines: Line feeds in that record so far.
+        origins: Files that the bytes come from, and where in the buffer each begins.
+        marks: What the scanner found, unless it is not wanted.
+    """
 
     buffer: Buffer
     filled: int = 0
     end: int = 0
     rows: int = 0
+    line: int = 1
+    open_lines: int = 0
+    origins: list[Origin] = field(default_factory=list)
+    marks: list[Marks] | None = None
+
+    def enter(self, segment: Segment) -> None:
+        """What comes next is from the beginning of this segment."""
+        self.line, self.open_lines = segment.first_line, 0
+        self.origins.append(Origin(self.filled, segment.name, segment.offset, self.line))
 
     def add(self, size: int, scanner: Scanner) -> None:
         """Take over `size` bytes that were just written behind `filled`."""
-        found = scanner.scan(self.buffer.view[self.filled : self.filled + size])
-        if found.rows:
-            self.end = self.filled + found.end
-            self.rows += found.rows
+        for marks, found in scanner.marked(self.buffer.view[self.filled : self.filled + size], self.filled):
+            if found.rows:
+                self.end = marks.begin + found.end
+                self.rows += found.rows
+                self.line, self.open_lines = self.line + self.open_lines + found.lines, 0
+            self.open_lines += found.open_lines
+            if self.marks is not None and marks.end - marks.begin >= MARKED_BYTES:
+                self.marks.append(marks)
         self.filled += size
 
 
@@ -57,7 +81,13 @@ class Cutter:
     """
 
     def __init__(
-        self, source: Source, *, part_bytes: int, max_record_bytes: int, done: Mapping[int, Receipt] | None = None
+        self,
+        source: Source,
+        *,
+        part_bytes: int,
+        max_record_bytes: int,
+        done: Mapping[int, Receipt] | None = None,
+        marking: bool = False,
     ) -> None:
         """Begin at the start of the source.
 
@@ -66,6 +96,7 @@ class Cutter:
             part_bytes: Bytes of a chunk.
             max_record_bytes: Bytes of the longest record allowed.
             done: Receipts by number, of an earlier cut of the same source; their chunks are passed over.
+            marking: Hand on what scanning found, an eighth or a quarter of a chunk's size, for those who check rows.
         """
         self.part_bytes = part_bytes
         self.max_record_bytes = max_record_bytes
@@ -77,8 +108,10 @@ class Cutter:
         self._following: Segment | None = next(self._segments, None)
         self._scanner = Scanner()
         self._rest = b""
+        self._line, self._open_lines = 1, 0
         self._number = 0
         self._done = done or {}
+        self._marking = marking
 
     def __repr__(self) -> str:
         return f"Cutter(chunk {self._number}, {self.read_bytes} bytes read, in {self._segment!r})"
@@ -103,13 +136,19 @@ class Cutter:
         """
         while (done := self._done.get(self._number + 1)) is not None:
             self._pass_over(done)
-        begin = self._position
-        fill = _Fill(buffer)
-        buffer.view[: len(self._rest)] = self._rest
-        fill.filled, self._rest = len(self._rest), b""
-        while (segment := self._current()) is not None and (room := self._room(fill, segment)):
+        begin, fill = self._position, self._begun(buffer)
+        while (segment := self._current(fill)) is not None and (room := self._room(fill, segment)):
             self._read(fill, segment, room)
         return self._chunk(fill, begin)
+
+    def _begun(self, buffer: Buffer) -> _Fill:
+        """Open a buffer with what the last chunk has left over."""
+        fill = _Fill(buffer, line=self._line, open_lines=self._open_lines, marks=[] if self._marking else None)
+        if self._segment is not None:
+            fill.origins.append(Origin(0, self._segment.name, self._segment.offset - len(self._rest), self._line))
+        buffer.view[: len(self._rest)] = self._rest
+        fill.filled, self._rest = len(self._rest), b""
+        return fill
 
     @property
     def _position(self) -> int:
@@ -131,8 +170,9 @@ class Cutter:
             left -= step
             if segment.remaining == 0:
                 self.close()
-        self.added_bytes += done.raw_bytes - (done.end - done.begin)
+        self.added_bytes += done.raw_bytes + done.rejected_bytes - (done.end - done.begin)
         self.read_bytes, self._rest, self._scanner.quoted = done.end, b"", False
+        self._line, self._open_lines = done.end_line, 0
         self._number = done.number
 
     def close(self) -> None:
@@ -141,10 +181,12 @@ class Cutter:
             self._segment.close()
             self._segment = None
 
-    def _current(self) -> Segment | None:
+    def _current(self, fill: _Fill | None = None) -> Segment | None:
         """Return the segment to read from, the next one when the last is through."""
         if self._segment is None:
             self._segment, self._following = self._following, next(self._segments, None)
+            if self._segment is not None and fill is not None:
+                fill.enter(self._segment)
         return self._segment
 
     def _room(self, fill: _Fill, segment: Segment) -> int:
@@ -185,13 +227,23 @@ class Cutter:
 
     def _chunk(self, fill: _Fill, begin: int) -> Chunk | None:
         """Cut behind the last whole record; at the end of everything, take what is left as well."""
-        if self._current() is None and fill.filled > fill.end:
+        if self._current(fill) is None and fill.filled > fill.end:
             fill.end, fill.rows = fill.filled, fill.rows + 1
         if not fill.end:
             return None
         self._rest = bytes(fill.buffer.view[fill.end : fill.filled])
+        self._line, self._open_lines = fill.line, fill.open_lines
         self._number += 1
-        return Chunk(self._number, fill.buffer.view[: fill.end], fill.rows, begin, self._position)
+        return Chunk(
+            number=self._number,
+            data=fill.buffer.view[: fill.end],
+            rows=fill.rows,
+            begin=begin,
+            end=self._position,
+            end_line=self._line,
+            origins=tuple(each for each in fill.origins if each.at < fill.end),
+            marks=tuple(fill.marks or ()),
+        )
 
     def _too_long(self, fill: _Fill, segment: Segment) -> RecordTooLong:
         return RecordTooLong(

@@ -11,19 +11,16 @@ numpy, on blocks that stay in the cache, with the GIL released.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-BLOCK_BYTES = 512 << 10
-"""A mask of this size and the block itself fit into a second-level cache."""
+from bulkstream.stages.masks import BLOCK_BYTES, Bytes, Marks, Masks, Words, count_bits, end_of_last
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _QUOTE, _LINE_FEED = ord('"'), ord("\n")
-_WORD = np.uint64
-_SHIFTS = tuple(_WORD(1 << k) for k in range(6))
-_TOP = _WORD(63)
-
-Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,14 @@ class Scan:
     Attributes:
         rows: Records that end within the data.
         end: Offset just behind the last of them, 0 when there is none.
+        lines: Line feeds before `end`, those inside quotes included.
+        open_lines: Line feeds behind it, all of them inside quotes.
     """
 
     rows: int
     end: int
+    lines: int
+    open_lines: int
 
 
 class Scanner:
@@ -48,60 +49,55 @@ class Scanner:
 
     def __init__(self) -> None:
         self.quoted = False
-        self._bits = np.empty(BLOCK_BYTES, dtype=np.bool_)
-        self._shifted = np.empty(BLOCK_BYTES // 64, dtype=_WORD)
+        self._masks = Masks()
 
     def __repr__(self) -> str:
         return f"Scanner(quoted={self.quoted})"
 
     def scan(self, data: memoryview) -> Scan:
         """Take the next bytes of the text; they may end anywhere."""
+        rows = end = lines = open_lines = 0
+        for marks, found in self.marked(data):
+            if found.rows:
+                rows, end = rows + found.rows, marks.begin + found.end
+                lines, open_lines = lines + open_lines + found.lines, 0
+            open_lines += found.open_lines
+        return Scan(rows, end, lines, open_lines)
+
+    def marked(self, data: memoryview, begin: int = 0) -> Iterator[tuple[Marks, Scan]]:
+        """Take the next bytes, and say of each block what it holds and where.
+
+        Args:
+            data: The bytes; they may end anywhere.
+            begin: Where the marks say that they begin.
+        """
         array = np.frombuffer(data, dtype=np.uint8)
-        rows = end = 0
         for start in range(0, len(array), BLOCK_BYTES):
-            found = self._block(array[start : start + BLOCK_BYTES])
-            rows += found.rows
-            end = start + found.end if found.rows else end
-        return Scan(rows, end)
+            yield self._block(array[start : start + BLOCK_BYTES], begin + start)
 
-    def _block(self, block: npt.NDArray[np.uint8]) -> Scan:
-        quotes = self._mask(block, _QUOTE)
-        if not quotes.any():
-            return Scan(0, 0) if self.quoted else _count(self._mask(block, _LINE_FEED))
-        unquoted = np.invert(self._inside(quotes), out=quotes)
-        return _count(np.bitwise_and(unquoted, self._mask(block, _LINE_FEED), out=unquoted))
-
-    def _mask(self, block: npt.NDArray[np.uint8], byte: int) -> Words:
-        """Return one bit per byte of the block, lowest first, padded with zeros to whole words."""
-        size = len(block)
-        padded = -(-size // 64) * 64
-        bits = self._bits[:padded]
-        np.equal(block, byte, out=bits[:size])
-        bits[size:] = False
-        return np.packbits(bits, bitorder="little").view(_WORD)
-
-    def _inside(self, quotes: Words) -> Words:
-        """Turn the mask of quotes into the mask of quoted bytes, in place, and carry the parity on."""
-        shifted = self._shifted[: len(quotes)]
-        for shift in _SHIFTS:
-            np.left_shift(quotes, shift, out=shifted)
-            np.bitwise_xor(quotes, shifted, out=quotes)
-        np.right_shift(quotes, _TOP, out=shifted)
-        shifted[0] ^= _WORD(self.quoted)
-        parity = np.bitwise_xor.accumulate(shifted)
-        shifted[0] = self.quoted
-        shifted[1:] = parity[:-1]
-        self.quoted = bool(parity[-1])
-        return np.bitwise_xor(quotes, np.negative(shifted, out=shifted), out=quotes)
+    def _block(self, block: Bytes, begin: int) -> tuple[Marks, Scan]:
+        end = begin + len(block)
+        feeds = self._masks.of(block, _LINE_FEED)
+        quotes = self._masks.any_of(block, _QUOTE)
+        if quotes is not None:
+            self.quoted = self._masks.inside(quotes, quoted=self.quoted)
+            unquoted = np.invert(quotes, out=quotes)
+            ends = unquoted & feeds
+            found = _counted(ends, feeds)
+            return Marks(begin, end, ends, unquoted, found.rows, found.end, self.quoted), found
+        if self.quoted:
+            return Marks(begin, end, None, None, 0, 0, quoted=True), Scan(0, 0, 0, count_bits(feeds))
+        rows = count_bits(feeds)
+        found = Scan(rows, end_of_last(feeds) if rows else 0, rows, 0)
+        return Marks(begin, end, feeds, None, rows, found.end, quoted=False), found
 
 
-def _count(ends: Words) -> Scan:
-    """Count the set bits of a mask and find the offset behind the highest."""
-    rows = int(np.bitwise_count(ends).sum(dtype=np.int64))
+def _counted(ends: Words, feeds: Words) -> Scan:
+    """Count records and lines, and find the end of the last record."""
+    rows, lines = count_bits(ends), count_bits(feeds)
     if not rows:
-        return Scan(0, 0)
-    # The last record end is nearly always in the last few words, so they are looked at first.
-    tail = max(len(ends) - 64, 0)
-    words = np.flatnonzero(ends[tail:])
-    word = tail + int(words[-1]) if len(words) else int(np.flatnonzero(ends)[-1])
-    return Scan(rows, word * 64 + int(ends[word]).bit_length())
+        return Scan(0, 0, 0, lines)
+    end = end_of_last(ends)
+    word, bit = divmod(end - 1, 64)
+    behind = count_bits(feeds[word + 1 :]) + (int(feeds[word]) >> (bit + 1)).bit_count()
+    return Scan(rows, end, lines - behind, behind)

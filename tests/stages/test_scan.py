@@ -5,20 +5,23 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bulkstream.stages.scan import BLOCK_BYTES, Scan, Scanner
+from bulkstream.stages.masks import BLOCK_BYTES
+from bulkstream.stages.scan import Scan, Scanner
 
 CSV_BYTES = st.text(alphabet='",\n\rab', max_size=400).map(str.encode)
 
 
 def reference(data: bytes, *, quoted: bool) -> tuple[Scan, bool]:
-    """Count record ends one byte at a time."""
-    rows = end = 0
+    """Count record ends and lines one byte at a time."""
+    rows = end = lines = open_lines = 0
     for offset, byte in enumerate(data):
         if byte == ord('"'):
             quoted = not quoted
-        elif byte == ord("\n") and not quoted:
-            rows, end = rows + 1, offset + 1
-    return Scan(rows, end), quoted
+        elif byte == ord("\n"):
+            open_lines += 1
+            if not quoted:
+                rows, end, lines, open_lines = rows + 1, offset + 1, lines + open_lines, 0
+    return Scan(rows, end, lines, open_lines), quoted
 
 
 @given(st.lists(CSV_BYTES, max_size=5))
@@ -41,11 +44,11 @@ def test_scanner_carries_a_quote_over_the_edge_of_a_block() -> None:
 
     found = Scanner().scan(memoryview(data))
 
-    assert found == Scan(rows=2, end=len(data) - 1)
+    assert found == Scan(rows=2, end=len(data) - 1, lines=5, open_lines=0)
 
 
 def test_scanner_finds_an_end_far_before_the_end_of_a_block() -> None:
     """The only record end of a block is found although it is not among its last words."""
     data = b'"q"\n' + b"x" * (BLOCK_BYTES // 2)
 
-    assert Scanner().scan(memoryview(data)) == Scan(rows=1, end=4)
+    assert Scanner().scan(memoryview(data)) == Scan(rows=1, end=4, lines=1, open_lines=0)

@@ -21,6 +21,7 @@ class MemorySegment:
     cut_short: int = 0
     offset: int = 0
     closed: bool = False
+    first_line: int = 1
 
     @property
     def remaining(self) -> int:
