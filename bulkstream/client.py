@@ -15,7 +15,7 @@ from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError
 from bulkstream.journal import Journal
 from bulkstream.ledger import Ledger
-from bulkstream.model import Column, HeaderMode, OnFailure, UpdateMethod, Verify
+from bulkstream.model import Check, Column, HeaderMode, OnFailure, UpdateMethod, Verify
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Reporter, Silent
@@ -42,6 +42,9 @@ class UploadOptions(TypedDict, total=False):
         mode: REPLACE, APPEND or UPSERT; the stream's own if left out.
         key: Key columns of an UPSERT.
         schema: Columns of a new dataset, instead of inferred ones.
+        check: What is checked of each row: off, rows or types.
+        max_bad_rows: Bad rows to leave out, as a number or a share (`0.1%`, 0.001).
+        reject_file: Where they go.
         journal: Keep a journal in the state directory, so that the load can be resumed.
         take_over: Abort what others have left open on the stream.
         verify: What is compared after the commit: off, rows or full.
@@ -62,6 +65,9 @@ class UploadOptions(TypedDict, total=False):
     limit_rate: str
     header: HeaderMode | str
     on_failure: OnFailure | str
+    check: Check | str
+    max_bad_rows: float | str
+    reject_file: str | os.PathLike[str]
     journal: bool
     take_over: bool
     verify: Verify | str

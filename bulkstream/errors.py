@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bulkstream.model import Place, Report
+    from bulkstream.budget import Budget
+    from bulkstream.model import Place, Reject, Report
 
 
 class BulkstreamError(Exception):
@@ -89,12 +90,43 @@ class RecordTooLong(SourceError):
     """A single record is longer than the limit `max_record_size`."""
 
 
+class BadRow(SourceError):
+    """A row has not as many fields as there are columns, is not UTF-8, or holds what its columns can't.
+
+    Attributes:
+        reject: The row and its place.
+        path: Name of the file.
+        line: Physical line of the file, from 1, on which the row begins.
+        offset: Byte of the file at which it begins.
+        reason: What is wrong.
+        excerpt: The row's beginning, in printable characters.
+    """
+
+    hint = "Repair the row, or leave bad rows out with --max-bad-rows."
+
+    def __init__(self, reject: Reject) -> None:
+        self.reject = reject
+        self.path, self.line, self.offset, self.reason = reject.path, reject.line, reject.offset, reject.reason
+        self.excerpt = excerpt(reject.row)
+        super().__init__(f"{self.path}, line {self.line:,} (byte {self.offset:,}): {self.reason}: {self.excerpt}")
+
+
 class UnclosedQuote(SourceError):
     """A file ends inside a quoted field."""
 
 
 class SchemaError(BulkstreamError, ValueError):
     """A schema can't be inferred, read, or matched with the stream's."""
+
+
+def excerpt(row: bytes, limit: int = 80) -> str:
+    """Show the beginning of a row in at most `limit` printable characters, all others escaped."""
+    row = row.removesuffix(b"\n").removesuffix(b"\r")
+    text = row[: 4 * limit].decode("utf-8", errors="backslashreplace")
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    if not row:
+        return "(empty)"
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 # ---- the API
@@ -301,6 +333,35 @@ class GateFailed(LoadError):
     def __init__(self, reasons: tuple[str, ...]) -> None:
         super().__init__("not committed: " + "; ".join(reasons))
         self.reasons = reasons
+
+
+class TooManyBadRows(LoadError):
+    """More rows are bad than may be left out, so nothing was committed.
+
+    Attributes:
+        bad_rows: Bad rows that were found before the load was given up.
+        budget: Rows that may be left out.
+        first: The first of them in the order of the source, as far as they were found.
+    """
+
+    hint = "The rejected rows are in the reject file; repair them, or raise --max-bad-rows."
+
+    def __init__(self, bad_rows: int, budget: Budget, first: Reject) -> None:
+        place = f"{first.path}, line {first.line:,} (byte {first.offset:,}): {first.reason}: {excerpt(first.row)}"
+        super().__init__(f"{bad_rows:,} bad rows, and at most {budget} may be left out; {place}")
+        self.bad_rows = bad_rows
+        self.budget = budget
+        self.first = first
+
+
+class RejectsUnwritable(LoadError, OSError):
+    """The reject file can't be written; without it, rows would be lost."""
+
+    hint = "Name another place with --reject-file."
+
+    def __init__(self, path: os.PathLike[str], reason: str) -> None:
+        super().__init__(f"the rejected rows can't be written to {os.fspath(path)}: {reason}")
+        self.path = path
 
 
 class CommitRefused(LoadError):

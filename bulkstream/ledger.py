@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bulkstream.budget import Budget
+from bulkstream.errors import TooManyBadRows
 from bulkstream.memory import peak_rss_mb
 from bulkstream.model import Limit, Outcome, Report
 from bulkstream.reporter import Progress
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bulkstream.decision import Decision
-    from bulkstream.model import Packed, Receipt
+    from bulkstream.model import Packed, Part, Receipt, Reject
 
 
 def new_run_id() -> str:
@@ -34,6 +36,12 @@ class Ledger:
 
     Attributes:
         outcome: None until the load has ended.
+        cut_rows: Rows that were read, bad ones included.
+        cut_bytes: Bytes that were read, bad rows included.
+        acked_rows: Rows of the acknowledged parts; bad ones, which are in no part, are counted beside them.
+        bad_rows: Rows that were found to be bad.
+        budget: How many of them may be left out.
+        rejects: These rows, by the number of the part that they would have been in.
         restored_bytes: Acknowledged to an earlier process that worked on this run.
         ended: When it had, by the clock of `started`; None for now. What is compared afterwards is no part of it.
         starved_s: Time in which workers read and cut, or waited for it.
@@ -56,6 +64,12 @@ class Ledger:
     acked_rows: int = 0
     acked_bytes: int = 0
     acked_sent_bytes: int = 0
+    acked_bad_rows: int = 0
+    acked_bad_bytes: int = 0
+    bad_rows: int = 0
+    bad_bytes: int = 0
+    budget: Budget = field(default_factory=Budget)
+    rejects: dict[int, tuple[Reject, ...]] = field(default_factory=dict)
     sent_bytes: int = 0
     restored_bytes: int = 0
     retries: int = 0
@@ -72,8 +86,7 @@ class Ledger:
             if receipt.number in self.receipts:
                 continue
             self.cut_parts += 1
-            self.cut_rows += receipt.rows
-            self.cut_bytes += receipt.raw_bytes
+            self._cut(receipt)
             self.receipt(receipt)
         self.restored_bytes = self.acked_bytes
 
@@ -89,12 +102,32 @@ class Ledger:
         self.error = self.error or (str(error) or repr(error) if isinstance(error, Exception) else "interrupted")
 
     def packed(self, packed: Packed) -> None:
-        """A part was made."""
+        """A part was made.
+
+        Raises:
+            TooManyBadRows: There can't be a commit any more.
+        """
         self.cut_parts += 1
-        self.cut_rows += packed.part.rows
-        self.cut_bytes += packed.part.raw_bytes
+        self._cut(packed.part)
         self.starved_s += packed.cut_s
         self.busy_s += packed.busy_s
+        if packed.part.rejects:
+            share = self.cut_bytes / self.total_bytes if self.total_bytes else None
+            if self.budget.hopeless(self.bad_rows, self.bad_bytes, self.cut_rows, share):
+                raise self._too_many()
+
+    def judge(self) -> None:
+        """All has been read.
+
+        Raises:
+            TooManyBadRows: More rows are bad than may be left out.
+        """
+        if self.budget.exceeded(self.bad_rows, self.cut_rows):
+            raise self._too_many()
+
+    def rejects_in_order(self) -> list[Reject]:
+        """Return all rejects in the order of the source."""
+        return [reject for number in sorted(self.rejects) for reject in self.rejects[number]]
 
     def blocked(self, seconds: float) -> None:
         """A worker had to wait for so long to hand on what it had made."""
@@ -114,6 +147,21 @@ class Ledger:
         self.acked_rows += receipt.rows
         self.acked_bytes += receipt.raw_bytes
         self.acked_sent_bytes += receipt.sent_bytes
+        self.acked_bad_rows += len(receipt.rejects)
+        self.acked_bad_bytes += receipt.rejected_bytes
+
+    def _cut(self, part: Part | Receipt) -> None:
+        """Count what a part was made of."""
+        bad_bytes = sum(len(each.row) for each in part.rejects)
+        self.cut_rows += part.rows + len(part.rejects)
+        self.cut_bytes += part.raw_bytes + bad_bytes
+        if part.rejects:
+            self.bad_rows += len(part.rejects)
+            self.bad_bytes += bad_bytes
+            self.rejects[part.number] = part.rejects
+
+    def _too_many(self) -> TooManyBadRows:
+        return TooManyBadRows(self.bad_rows, self.budget, self.rejects[min(self.rejects)][0])
 
     def limited_by(self) -> Limit | None:
         """Name what the workers spent most of their time on or waiting for."""
@@ -126,7 +174,7 @@ class Ledger:
         return Progress(
             read_bytes=self.cut_bytes,
             total_bytes=self.total_bytes,
-            acked_bytes=self.acked_bytes,
+            acked_bytes=self.acked_bytes + self.acked_bad_bytes,
             acked_rows=self.acked_rows,
             acked_parts=len(self.receipts),
             acked_sent_bytes=self.acked_sent_bytes,
@@ -145,7 +193,7 @@ class Ledger:
             execution_id=self.execution_id,
             parts=len(self.receipts),
             rows=self.acked_rows,
-            bad_rows=0,
+            bad_rows=self.bad_rows,
             raw_bytes=self.acked_bytes,
             sent_bytes=self.acked_sent_bytes,
             seconds=round(seconds, 3),

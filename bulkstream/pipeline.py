@@ -22,11 +22,13 @@ from bulkstream.errors import BulkstreamError, GateFailed
 from bulkstream.journal import Unkept
 from bulkstream.model import Part
 from bulkstream.pilot import Pilot
+from bulkstream.rejects import RejectFile, reject_path
 from bulkstream.reporter import Notice
 from bulkstream.stages import Crew, Cutter, Packer, finalizing, gate, pack, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
 
     from bulkstream.api import ApiClient, Execution
     from bulkstream.deadline import DeadlineWatch
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Column, Receipt, UpdateMethod
     from bulkstream.reporter import Reporter
     from bulkstream.sources import Source
-    from bulkstream.stages import Terms
+    from bulkstream.stages import Sifter, Terms
     from bulkstream.tune import Tuning
     from bulkstream.verify import Verification
 
@@ -54,6 +56,8 @@ class Job:
         method: What the commit does with the dataset's rows; None if it is not known.
         deadline: Ends the load before its commit when it can't end in time.
         verification: What is to be compared after the commit; that is the caller's part.
+        sifter: Checks the rows; None sends them as they are.
+        reject_file: Where rows go that are left out, None for the usual place.
     """
 
     source: Source
@@ -66,6 +70,18 @@ class Job:
     method: UpdateMethod | None = None
     deadline: DeadlineWatch | None = None
     verification: Verification | None = None
+    sifter: Sifter | None = None
+    reject_file: Path | None = None
+
+    def cutter(self) -> Cutter:
+        """Return what cuts the source; blocking."""
+        return Cutter(
+            self.source,
+            part_bytes=self.tuning.part_bytes,
+            max_record_bytes=self.max_record_bytes,
+            done=self.done,
+            marking=self.sifter is not None,
+        )
 
 
 async def run(
@@ -76,7 +92,9 @@ async def run(
     Cancelling aborts the execution, bounded in time, and leaves nothing open.
 
     Raises:
-        SourceError: The source can't be read or cut.
+        SourceError: The source can't be read or cut, or a row in it is bad.
+        TooManyBadRows: More rows are bad than may be left out.
+        RejectsUnwritable: The reject file can't be written.
         PartFailed: A part was refused for good, or its retries ran out.
         GateFailed: What was acknowledged is not what was read.
         CommitRefused: The server did not commit.
@@ -87,7 +105,10 @@ async def run(
         ApiError: The execution could not be created.
     """
     journal = journal or Unkept()
-    cutter = Cutter(job.source, part_bytes=job.tuning.part_bytes, max_record_bytes=job.max_record_bytes, done=job.done)
+    cutter = job.cutter()
+    folder = journal.run.path if journal.run else None
+    rejects = RejectFile(reject_path(job.reject_file, ledger.run_id, folder), ledger, reporter)
+    ledger.budget = job.sifter.budget if job.sifter else ledger.budget
     ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
     async def check() -> None:
@@ -96,12 +117,15 @@ async def run(
         reasons = gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
         if reasons:
             raise GateFailed(reasons)
+        ledger.judge()
+        await rejects.save()
 
     pilot = Pilot(job.tuning, ledger)
-    packer = Packer(cutter, pilot)
+    packer = Packer(cutter, pilot, job.sifter)
     with one_error():
         async with (
             _reporting(ledger, reporter, job.deadline),
+            rejects.saved_on_failure(),
             finalizing(
                 client,
                 job.terms,

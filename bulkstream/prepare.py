@@ -20,9 +20,10 @@ from bulkstream.errors import SchemaError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
+from bulkstream.rows import checker_of, sifter_of
 from bulkstream.runs import holder_of
 from bulkstream.sources import Inputs, compare, sampled_types
-from bulkstream.stages import Buffer, Cutter, Terms
+from bulkstream.stages import Buffer, Cutter, Terms, rejected
 from bulkstream.tune import tuned, usable_cores
 from bulkstream.verify import Verification, with_before
 
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from bulkstream.api import ApiClient, Stream
+    from bulkstream.model import Chunk, Reject
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
     from bulkstream.sources import CsvFiles, CsvPipes, Types
+    from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
 
 T = TypeVar("T")
@@ -68,12 +71,38 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a load would do, and what that was derived from."""
+    """What a load would do, and what that was derived from.
+
+    Attributes:
+        first_bad: The first of the bad rows.
+    """
 
     source: CsvFiles | CsvPipes
     types: Types
     tuning: Tuning
     plan: Plan
+    first_bad: Reject | None = None
+
+
+@dataclass(slots=True)
+class _Count:
+    """What was seen of the source."""
+
+    rows: int = 0
+    parts: int = 0
+    raw_bytes: int = 0
+    bad_rows: int | None = None
+    first_bad: Reject | None = None
+
+    def add(self, chunk: Chunk, checker: RowChecker | None) -> None:
+        self.rows, self.parts, self.raw_bytes = self.rows + chunk.rows, self.parts + 1, self.raw_bytes + len(chunk.data)
+        if checker is None:
+            return
+        faults = checker.faults(chunk)
+        first = next(faults, None)
+        self.bad_rows = (self.bad_rows or 0) + (first is not None) + sum(1 for _ in faults)
+        if first is not None and self.first_bad is None:
+            self.first_bad = next(rejected(chunk, [first]))
 
 
 async def dry_run(request: Request, reporter: Reporter) -> DryRun:
@@ -89,9 +118,10 @@ async def dry_run(request: Request, reporter: Reporter) -> DryRun:
         source = await _open(inputs, request, request.schema)
         tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
         types = await _waiting(sampled_types, source, request.settings.sample_size)
-        rows, parts, raw_bytes = await _waiting(_count, source, tuning, request.settings.max_record_size)
-    columns = request.schema or types.columns
-    return DryRun(source, types, tuning, Plan(rows, parts, raw_bytes, columns, tuning.peak_memory_bytes))
+        columns = request.schema or types.columns
+        count = await _waiting(_count, source, tuning, request.settings, columns)
+    plan = Plan(count.rows, count.parts, count.raw_bytes, columns, tuning.peak_memory_bytes, count.bad_rows)
+    return DryRun(source, types, tuning, plan, count.first_bad)
 
 
 @asynccontextmanager
@@ -113,10 +143,12 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         UsageError: The request contradicts itself or the stream.
         SourceError: The source can't be loaded as it is.
         SchemaError: The source's columns are not the stream's.
+        MissingExtra: Types are to be checked, and pyarrow is not installed.
         ApiError: The server refused.
     """
     _check(request)
     deadline = _deadline(request.settings)
+    await to_thread.run_sync(checker_of, request.settings.check, ())  # what it needs must be there
     await to_thread.run_sync(inputs.find)
     stream = await _find(request, client)
     for text in (*inputs.once, *inputs.waiting):
@@ -141,6 +173,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         method=request.update_method or stream.method,
         deadline=deadline,
         verification=verification if created else await with_before(verification, client, reporter),
+        sifter=sifter_of(request.settings, columns),
+        reject_file=request.settings.reject_file,
     )
 
 
@@ -247,14 +281,19 @@ def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tup
         raise UsageError(f"no column is named {', '.join(unknown)}; there are: {', '.join(c.name for c in columns)}")
 
 
-def _count(source: CsvFiles | CsvPipes, tuning: Tuning, max_record_bytes: int) -> tuple[int, int, int]:
-    """Cut the whole source without compressing it; return rows, parts and bytes."""
-    cutter = Cutter(source, part_bytes=tuning.part_bytes, max_record_bytes=max_record_bytes)
-    buffer = Buffer(cutter.capacity)
-    rows = parts = raw_bytes = 0
+def _count(source: CsvFiles | CsvPipes, tuning: Tuning, settings: Upload, columns: tuple[Column, ...]) -> _Count:
+    """Cut and check the whole source without compressing it."""
+    sifter = sifter_of(settings, columns)
+    cutter = Cutter(
+        source,
+        part_bytes=tuning.part_bytes,
+        max_record_bytes=settings.max_record_size,
+        marking=sifter is not None,
+    )
+    buffer, count = Buffer(cutter.capacity), _Count(bad_rows=None if sifter is None else 0)
     try:
         while chunk := cutter.next(buffer):
-            rows, parts, raw_bytes = rows + chunk.rows, parts + 1, raw_bytes + len(chunk.data)
+            count.add(chunk, sifter.checker if sifter else None)
     finally:
         cutter.close()
-    return rows, parts, raw_bytes
+    return count

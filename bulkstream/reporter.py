@@ -16,7 +16,7 @@ class Progress:
     Attributes:
         read_bytes: Raw bytes that were cut into chunks.
         total_bytes: Raw bytes of the whole source, None when unknown.
-        acked_bytes: Raw bytes of acknowledged parts.
+        acked_bytes: Raw bytes of acknowledged parts, and of the bad rows that were left out of them.
         acked_rows: Rows of acknowledged parts.
         acked_parts: Number of acknowledged parts.
         acked_sent_bytes: Their size as sent, compressed.

@@ -15,6 +15,7 @@ from bulkstream.journal import Phase, Step
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
+from bulkstream.rows import sifter_of
 from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, standing
 from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision
@@ -134,6 +135,8 @@ class Resumption:
             columns=plan.columns,
             method=plan.method,
             verification=verification,
+            sifter=await to_thread.run_sync(sifter_of, settings, plan.columns),
+            reject_file=settings.reject_file,
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)

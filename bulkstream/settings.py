@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bulkstream.budget import parse_bad_rows
 from bulkstream.deadline import checked_deadline
 from bulkstream.errors import SecurityWarning, UsageError
 from bulkstream.exposure import exposed, remedy, told
-from bulkstream.model import Dialect, HeaderMode, OnFailure, Verify
+from bulkstream.model import Check, Dialect, HeaderMode, OnFailure, Verify
 from bulkstream.rate import RateSchedule
 from bulkstream.secret import Secret
 
@@ -141,6 +142,16 @@ class Upload(_Group):
         description="compressed bytes per second, e.g. 50MB/s, or by hours: 08:00-18:00=10MB/s, else=unlimited",
     )
     header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
+    check: Check = Field(
+        Check.ROWS,
+        description="what is checked of each row: off, rows (number of fields, UTF-8), types (their values as well)",
+    )
+    max_bad_rows: Annotated[int | float, BeforeValidator(parse_bad_rows)] = Field(
+        0, description="bad rows to leave out: a number, or a share such as 0.1% or 0.001; one more ends the load"
+    )
+    reject_file: Path | None = Field(
+        None, description="where left-out rows go; unset: rejected-RUN_ID.csv beside the journal, or where you are"
+    )
     on_failure: OnFailure = Field(OnFailure.ABORT, description="what to do with the open execution: abort, keep")
     spool: Path | None = Field(
         None, description="folder for copies of standard input and named pipes, from which they can be read again"

@@ -30,10 +30,11 @@ LAYERS = (
         "values",
         "secret",
         "exposure",
+        "budget",
     },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},
-    {"flight", "digest"},
+    {"flight", "digest", "rejects", "rows"},
     {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline", "verify"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -302,10 +303,47 @@ async def test_part_that_the_server_finds_invalid_at_the_commit_is_refused(tmp_p
     (tmp_path / "a.csv").write_text("id,text\n1,a\n2,b,c\n", "utf-8")
     async with client_of(Recorder()) as client:
         with pytest.raises(CommitRefused) as caught:
-            await client.upload(tmp_path / "a.csv", dataset_name="M")
+            await client.upload(tmp_path / "a.csv", dataset_name="M", check="off")
 
     assert caught.value.report is not None
     assert caught.value.report.outcome is Outcome.ABORTED
+
+
+def rejects_in(state_dir: Path) -> list[list[str]]:
+    """Return line, byte and row of each reject of the only run."""
+    (made,) = state_dir.glob("runs/*/rejected-*.csv")
+    with made.open(encoding="utf-8", newline="") as file:
+        return [[each["line"], each["byte_offset"], each["row"]] for each in csv.DictReader(file)]
+
+
+async def test_a_resumed_load_has_the_rejects_of_both_processes(tmp_path: Path, state_dir: Path) -> None:
+    """What a run leaves out before it is cut off is in the reject file in the end, with what follows, in order."""
+    refused = ["/part/5"]
+
+    async def refuse(request: web.Request) -> web.Response | None:
+        return web.Response(status=400) if request.path.endswith(tuple(refused)) else None
+
+    rows = [f'{n},"a\nb"\n' if n % 10 else f"{n}\n" for n in range(1, 1001)]
+    (tmp_path / "a.csv").write_text("id,text\n" + "".join(rows), "utf-8", newline="")
+    expected = []
+    for n in range(10, 1001, 10):
+        before = "".join(rows[: n - 1])
+        expected.append([str(2 + before.count("\n")), str(8 + len(before)), str(n)])
+    recorder = Recorder(refuse)
+    async with client_of(recorder) as client:
+        with pytest.raises(PartFailed) as caught:
+            await client.upload(
+                tmp_path / "a.csv", dataset_name="R", part_size="1KiB", on_failure="keep", max_bad_rows=100
+            )
+        assert caught.value.report is not None
+        refused.clear()
+        report = await client.resume(caught.value.report.run_id)
+
+        assert (report.outcome, report.rows, report.bad_rows) == (Outcome.COMMITTED, 900, 100)
+        kept = "".join(row for n, row in enumerate(rows, 1) if n % 10).encode()
+        assert await rows_of(client, report.stream_id or 0, recorder) == kept
+    assert recorder.parts.count(1) == 1
+    assert rejects_in(state_dir) == expected
 
 
 async def test_many_loads_at_once_share_a_client(tmp_path: Path) -> None:

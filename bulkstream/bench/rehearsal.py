@@ -68,7 +68,7 @@ async def load_rate(
     Raises:
         BulkstreamError: The load failed, or its execution could not be aborted.
     """
-    given = {**(values or {}), "on_failure": OnFailure.ABORT}
+    given = {**(values or {}), "on_failure": OnFailure.ABORT, "max_bad_rows": 0}
     request = replace(request, settings=overridden(request.settings, given))
     with Inputs(request.sources) as inputs:
         job, ledger = await prepare(request, inputs, client, Silent()), Ledger()

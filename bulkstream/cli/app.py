@@ -14,7 +14,7 @@ from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
 from bulkstream.cli.run import told
 from bulkstream.cli.runs import runs
 from bulkstream.cli.streams import streams
-from bulkstream.model import HeaderMode, OnFailure, Verify
+from bulkstream.model import Check, HeaderMode, OnFailure, Verify
 
 app = typer.Typer(
     help="Load large data into a Domo dataset: parallel gzip, concurrent parts, a verified commit or a clean abort.",
@@ -93,6 +93,15 @@ def upload(
     ] = None,
     header: Annotated[HeaderMode | None, typer.Option(help="Whether files begin with a header.")] = None,
     on_failure: Annotated[OnFailure | None, typer.Option(help="What becomes of a failed execution.")] = None,
+    max_bad_rows: Annotated[
+        str | None, typer.Option(help="Bad rows to leave out: a number, or a share, e.g. 0.1%.", metavar="N")
+    ] = None,
+    check_types: Annotated[
+        bool, typer.Option("--check-types", help="Rows are bad also where values don't fit their columns.")
+    ] = False,
+    reject_file: Annotated[
+        Path | None, typer.Option(help="Where left-out rows go.", metavar="FILE", dir_okay=False)
+    ] = None,
     journal: Annotated[
         bool | None, typer.Option("--journal/--no-journal", help="Keep a journal, for `bulkstream resume`.")
     ] = None,
@@ -129,6 +138,9 @@ def upload(
             "limit_rate": limit_rate,
             "header": header,
             "on_failure": on_failure,
+            "max_bad_rows": max_bad_rows,
+            "check": Check.TYPES if check_types else None,
+            "reject_file": reject_file,
             "journal": journal,
             "verify": verify,
             "deadline": deadline,

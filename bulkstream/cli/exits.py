@@ -39,7 +39,9 @@ def exit_code(error: BaseException | None, report: Report, *, resumable: bool = 
         given_up: The user wanted the run aborted.
     """
     if report.outcome is Outcome.COMMITTED:
-        return Exit.UNVERIFIED if report.verified is False else Exit.COMMITTED
+        if report.verified is False:
+            return Exit.UNVERIFIED
+        return Exit.REJECTED_ROWS if report.bad_rows else Exit.COMMITTED
     if report.outcome is Outcome.UNKNOWN and not isinstance(error, RunActive):
         return Exit.UNKNOWN
     if given_up and error is None:

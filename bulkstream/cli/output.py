@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from bulkstream.cli.text import outcome_style, report_lines, size
+from bulkstream.errors import BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ def print_dry_run(dry: DryRun) -> None:
         [
             ("files", f"{len(dry.source.files)}; {dry.source.header.reason}"),
             ("rows", f"{plan.rows:,}"),
+            *_bad(dry),
             ("raw", f"{size(plan.raw_bytes or 0)} without headers"),
             ("parts", f"{plan.parts:,} of up to {size(tuning.part_bytes)} raw"),
             ("gzip", f"level {tuning.level} on {tuning.workers} threads"),
@@ -54,6 +56,15 @@ def print_dry_run(dry: DryRun) -> None:
     )
     rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.types.inferred]
     print_table(("column", "type", f"why (from {dry.types.sampled:,} sampled rows)"), rows)
+
+
+def _bad(dry: DryRun) -> list[tuple[str, str]]:
+    """Say how many rows are bad, and where the first is."""
+    if dry.plan.bad_rows is None:
+        return [("bad rows", "not looked for")]
+    if dry.first_bad is None:
+        return [("bad rows", "none")]
+    return [("bad rows", f"{dry.plan.bad_rows:,} of them; {BadRow(dry.first_bad)}")]
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

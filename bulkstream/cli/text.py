@@ -98,6 +98,7 @@ def report_lines(report: Report) -> list[tuple[str, str]]:
     lines = [
         ("stream", f"{report.stream_id or '-'}, execution {report.execution_id or '-'}"),
         ("rows", f"{report.rows:,} in {report.parts:,} part{'' if report.parts == 1 else 's'}"),
+        *([("bad rows", f"{report.bad_rows:,} left out")] if report.bad_rows else []),
         ("raw", f"{size(report.raw_bytes)} in {report.seconds:.1f} s: {report.raw_mb_s:,.0f} MB/s"),
         ("sent", f"{size(report.sent_bytes)}{ratio}"),
         ("limited by", f"{report.limited_by or '-'}; {report.retries} retr{'y' if report.retries == 1 else 'ies'}"),

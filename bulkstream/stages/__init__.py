@@ -8,6 +8,7 @@ stage closes the streams that it was given; the end of its input is the end of i
 from __future__ import annotations
 
 from bulkstream.stages.buffers import Buffer
+from bulkstream.stages.check import Judge, RowChecker
 from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.crew import Crew
 from bulkstream.stages.cut import Cutter
@@ -15,6 +16,7 @@ from bulkstream.stages.finalize import Ending, finalizing, gate
 from bulkstream.stages.opening import Opening
 from bulkstream.stages.pack import Effort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
+from bulkstream.stages.sift import Sifter, rejected
 from bulkstream.stages.terms import Holder, Terms
 from bulkstream.stages.upload import upload
 
@@ -27,14 +29,18 @@ __all__ = [
     "Effort",
     "Ending",
     "Holder",
+    "Judge",
     "Opening",
     "Packer",
+    "RowChecker",
     "Scan",
     "Scanner",
+    "Sifter",
     "Terms",
     "codec_for",
     "finalizing",
     "gate",
     "pack",
+    "rejected",
     "upload",
 ]

@@ -100,10 +100,12 @@ def gate(ledger: Ledger, *, read_bytes: int, added_bytes: int, changes: tuple[st
     reasons = list(changes)
     if ledger.total_bytes is not None and read_bytes != ledger.total_bytes:
         reasons.append(f"{read_bytes:,} bytes were read of {ledger.total_bytes:,}")
-    if read_bytes + added_bytes != ledger.acked_bytes:
-        reasons.append(f"{read_bytes + added_bytes:,} bytes were read, {ledger.acked_bytes:,} acknowledged")
-    if ledger.cut_rows != ledger.acked_rows:
-        reasons.append(f"{ledger.cut_rows:,} rows were read, {ledger.acked_rows:,} acknowledged")
+    accounted = ledger.acked_bytes + ledger.acked_bad_bytes
+    if read_bytes + added_bytes != accounted:
+        reasons.append(f"{read_bytes + added_bytes:,} bytes were read, {accounted:,} acknowledged or rejected")
+    accounted = ledger.acked_rows + ledger.acked_bad_rows
+    if ledger.cut_rows != accounted:
+        reasons.append(f"{ledger.cut_rows:,} rows were read, {accounted:,} acknowledged or rejected")
     if sorted(ledger.receipts) != list(range(1, ledger.cut_parts + 1)):
         reasons.append(f"the acknowledged parts are not 1 to {ledger.cut_parts:,} without a gap")
     elif gap := _gap(ledger.receipts, read_bytes):

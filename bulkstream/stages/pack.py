@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from bulkstream.model import Packed, Part
 from bulkstream.stages.buffers import Buffer
 from bulkstream.stages.codec import codec_for, crc32
+from bulkstream.stages.sift import Precedence
 
 if TYPE_CHECKING:
     from anyio import Event
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Chunk
     from bulkstream.stages.crew import Crew
     from bulkstream.stages.cut import Cutter
+    from bulkstream.stages.sift import Sifter
 
 BATCH_BYTES = 1 << 20
 """Raw bytes that a worker packs before it reports: the way to the event loop and back costs as much as 50 KB do."""
@@ -47,9 +49,11 @@ class Effort(Protocol):
 class Packer:
     """Turns the source of a cutter into parts; blocking, for several threads at once, each with its own buffer."""
 
-    def __init__(self, cutter: Cutter, effort: Effort) -> None:
+    def __init__(self, cutter: Cutter, effort: Effort, sifter: Sifter | None = None) -> None:
         self._cutter = cutter
         self._effort = effort
+        self._sifter = sifter
+        self._precedence = Precedence()
         self._turn = threading.Lock()
         self._closed = False
 
@@ -82,19 +86,32 @@ class Packer:
         """Cut and compress the next chunk; None at the end of the source, or when it was closed.
 
         Raises:
-            SourceError: As `Cutter.next` does.
+            SourceError: As `Cutter.next` does; a bad row that may not be left out.
         """
         began = perf_counter()
         with self._turn:
             chunk = None if self._closed else self._cutter.next(buffer)
+            if chunk is not None:
+                self._precedence.begin(chunk.number)
         if chunk is None:
             buffer.restore(self._cutter.capacity)
             return None
         cut, cpu, level = perf_counter(), thread_time(), self._effort.level
+        chunk = self._sifted(chunk)
         body = codec_for(level)(chunk.data)
         part = _part(chunk, body)
         buffer.restore(self._cutter.capacity)
         return Packed(part, level, cut_s=cut - began, busy_s=perf_counter() - cut, cpu_s=thread_time() - cpu)
+
+    def _sifted(self, chunk: Chunk) -> Chunk:
+        """Take the bad rows out; of those that may not be left out, the first in the source's order is raised."""
+        try:
+            sifted = self._sifter.sift(chunk) if self._sifter else chunk
+        except Exception as error:
+            self._precedence.end(chunk.number, error)
+            raise
+        self._precedence.end(chunk.number)
+        return sifted
 
     def close(self) -> None:
         """Close the source; waits for the chunk that is being cut. Workers that come later find the end."""
@@ -114,6 +131,8 @@ def _part(chunk: Chunk, body: bytes) -> Part:
         end=chunk.end,
         raw_crc32=int.from_bytes(body[-8:-4], "little"),
         body_crc32=crc32(body),
+        end_line=chunk.end_line,
+        rejects=chunk.rejects,
     )
 
 

@@ -149,3 +149,12 @@ def test_refused_credentials_are_found_behind_another_error() -> None:
 
     assert code_of(error) is Exit.AUTH
     assert code_of(None) is Exit.FAILED
+
+
+def test_rows_left_out_of_a_commit_have_a_code_of_their_own() -> None:
+    """A commit without all rows is told from one with all; a dataset that differs counts before that."""
+    committed = Ledger(outcome=Outcome.COMMITTED, bad_rows=1)
+    differing = Ledger(outcome=Outcome.COMMITTED, bad_rows=1, verified=False)
+
+    assert exit_code(None, committed.report()) is Exit.REJECTED_ROWS
+    assert exit_code(None, differing.report()) is Exit.UNVERIFIED

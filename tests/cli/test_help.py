@@ -24,7 +24,8 @@ FLAGS = {
     "": "--version --show-completion --install-completion",
     "demo": "FILE --rows --json --quiet --keep",
     "upload": "SOURCE --stream --dataset-name --mode --key --schema --part-size --concurrency --workers --level"
-    " --header --on-failure --journal --no-journal --take-over --spool --dry-run --json --profile --quiet",
+    " --header --max-bad-rows --check-types --reject-file"
+    " --on-failure --journal --no-journal --take-over --spool --dry-run --json --profile --quiet",
     "resume": "RUN_ID --abort --json --profile --quiet",
     "runs list": "--json --profile",
     "runs show": "RUN_ID --json --profile",

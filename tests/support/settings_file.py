@@ -42,6 +42,7 @@ EXAMPLES = {
     "ca_bundle": '"/etc/ssl/company-ca.pem"',
     "deadline": '"06:00"',
     "spool": '"/var/spool/bulkstream"',
+    "reject_file": '"rejected.csv"',
 }
 """What is shown for settings without a default."""
 

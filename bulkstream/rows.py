@@ -1,0 +1,39 @@
+"""From the settings and the columns to what checks the rows of a load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulkstream.budget import Budget
+from bulkstream.model import Check
+from bulkstream.stages import RowChecker, Sifter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkstream.model import Column
+    from bulkstream.settings import Upload
+
+
+def sifter_of(settings: Upload, columns: Sequence[Column]) -> Sifter | None:
+    """Return what checks the rows of a load as its settings say; None if nothing is to be checked.
+
+    Raises:
+        MissingExtra: Types are to be checked, and pyarrow is not installed.
+    """
+    if settings.check is Check.OFF or not columns:
+        return None
+    return Sifter(checker_of(settings.check, columns), Budget(settings.max_bad_rows))
+
+
+def checker_of(check: Check, columns: Sequence[Column]) -> RowChecker:
+    """Return what finds bad rows.
+
+    Raises:
+        MissingExtra: Types are to be checked, and pyarrow is not installed.
+    """
+    if check is not Check.TYPES:
+        return RowChecker(len(columns))
+    from bulkstream.stages.fit import ValueJudge  # noqa: PLC0415 - needs pyarrow, and that a second
+
+    return RowChecker(len(columns), ValueJudge(columns))
