@@ -280,7 +280,8 @@ class Plan:
         raw_bytes: CSV bytes to be sent, before compression and without headers; None when unknown.
         columns: Names and types, in the order of the file.
         peak_memory_bytes: Upper bound of the memory for data, by the pipeline's formula.
-        bad_rows: Rows that fail the checks, `rows` and `raw_bytes` include them; None when nobody looked.
+        bad_rows: Rows that fail the checks, `rows` and `raw_bytes` include them; None when nobody looked. Not among
+            the keys of `--json`.
     """
 
     rows: int | None
@@ -292,7 +293,9 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """As printed by `upload --dry-run --json`."""
-        return asdict(self)
+        document = asdict(self)
+        del document["bad_rows"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from bulkstream.cli.output import print_dry_run, print_json, print_report
 from bulkstream.cli.progress import PlainLines, reporter_for
 from bulkstream.cli.run import INTERRUPTS, run, say_error
 from bulkstream.client import Client, load
-from bulkstream.errors import BulkstreamError, RunActive, SchemaError, UsageError
+from bulkstream.errors import BadRow, BulkstreamError, RunActive, SchemaError, UsageError
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, UpdateMethod
 from bulkstream.prepare import Request, dry_run
+from bulkstream.reporter import Notice
 from bulkstream.settings import load_settings
 from bulkstream.sources import read_schema
 
@@ -72,6 +73,8 @@ def plan(sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, 
     dry = run(dry_run(request_of(sources, target, settings), reporter))
     if as_json:
         print_json(dry.plan.as_dict())
+        if dry.first_bad is not None:
+            reporter.notice(Notice(f"{dry.plan.bad_rows:,} bad rows; {BadRow(dry.first_bad)}"))
     else:
         print_dry_run(dry)
 

@@ -432,7 +432,7 @@ async def test_dry_run_needs_no_account(tmp_path: Path, data: bytes) -> None:
 
     assert (as_json.code, as_json.err) == (0, "")
     plan = as_json.json
-    assert list(plan) == ["rows", "parts", "raw_bytes", "columns", "peak_memory_bytes", "bad_rows"]
+    assert list(plan) == ["rows", "parts", "raw_bytes", "columns", "peak_memory_bytes"]
     assert (plan["rows"], plan["raw_bytes"]) == (800, len(data))
     assert plan["parts"] == -(-len(data) // 4096) or plan["parts"] > 1
     assert plan["columns"] == [{"name": "id", "type": "LONG"}, {"name": "text", "type": "STRING"}]
