@@ -42,7 +42,7 @@ def request_id_of(answer: Answer) -> str:
 
 def title_of(body: bytes) -> str:
     """Return ` titled '…'` for an HTML page that has a title, else empty."""
-    title = re.search(r"<title[^>]*>(.*?)</title>", text_of(body), re.IGNORECASE | re.DOTALL)
+    title = re.search(r"<title[^<>]*+>([^<]*+)</title", text_of(body), re.IGNORECASE)
     return f" titled {flat(title[1], 80)!r}" if title and title[1].strip() else ""
 
 
