@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
+from pydantic import ValidationError
 
 from bulkstream.api import Execution, ExecutionState
-from bulkstream.errors import ApiError, CommitRefused, NotFound, OutcomeUnknown, StreamBusy
+from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, NotFound, OutcomeUnknown, StreamBusy
 from bulkstream.journal import Phase, Step
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
@@ -100,7 +101,7 @@ class Resumption:
         """
         if self._record.execution is None:
             return None
-        kept = Execution.model_validate(self._record.execution)
+        kept = self._kept()
         try:
             latest = await self._client.executions.get(kept)
         except NotFound:
@@ -182,7 +183,7 @@ class Resumption:
         """Abort an execution whose creation was asked for, if its answer was lost."""
         self._ledger.outcome = Outcome.KEPT
         terms = self._terms(OnFailure.ABORT, None)
-        if terms.asked_at is not None:
+        if terms.asked:
             try:
                 await Opening(self._client, terms, self._tell, self._record.run_id).clear()
             except StreamBusy as busy:  # somebody else's
@@ -198,12 +199,22 @@ class Resumption:
         return tuned(kept, total_bytes=self._record.plan.total_bytes, cores=usable_cores())
 
     def _ending(self, on_failure: OnFailure) -> Ending:
-        execution = Execution.model_validate(self._record.execution)
-        return Ending(self._client, self._terms(on_failure, execution), self._ledger, self._journal, self._tell)
+        terms = self._terms(on_failure, self._kept())
+        return Ending(self._client, terms, self._ledger, self._journal, self._tell)
+
+    def _kept(self) -> Execution:
+        """Return the execution as the journal has it.
+
+        Raises:
+            JournalDamaged: What it has is none.
+        """
+        try:
+            return Execution.model_validate(self._record.execution)
+        except ValidationError as error:
+            raise JournalDamaged(self._journal.run.journal, "its execution is none") from error
 
     def _terms(self, on_failure: OnFailure, execution: Execution | None) -> Terms:
-        plan, settings, creating = self._record.plan, self._settings, self._record.creating
-        asked_at = creating.detail.get("server_time") if creating and execution is None else None
+        plan, settings = self._record.plan, self._settings
         return Terms(
             stream_id=plan.stream_id,
             update_method=plan.mode,
@@ -213,7 +224,7 @@ class Resumption:
             commit_wait_s=settings.commit_wait_s,
             abort_timeout_s=settings.abort_timeout_s,
             resumed=execution,
-            asked_at=asked_at,
+            asked=() if execution else self._record.asked,
             holder=holder_of(self._client),
         )
 

@@ -6,28 +6,28 @@ journal ──► unfinished ──Job──► recorded ──► …
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 from anyio import to_thread
 
 from bulkstream import __version__
 from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, UsageError
-from bulkstream.journal import Journal, Phase, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
+from bulkstream.journal import Journal, Phase, RunFolder, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
 from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of, remove_copies
-from bulkstream.stages import Holder
+from bulkstream.stages import Holder, finished
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from bulkstream.api import ApiClient, Execution
-    from bulkstream.journal import RunFolder, RunRecord
+    from bulkstream.journal import RunRecord
     from bulkstream.ledger import Ledger
     from bulkstream.pipeline import Job
     from bulkstream.prepare import Request
@@ -78,20 +78,22 @@ async def begun(job: Job, request: Request, client: ApiClient, ledger: Ledger) -
             run.remove()
             raise
 
-    return await acquired(begin)
+    try:
+        return await acquired(begin)
+    except asyncio.CancelledError:  # nothing was begun that could be resumed
+        await finished(to_thread.run_sync(RunFolder(store.runs / ledger.run_id).remove))
+        raise
 
 
 async def acquired(make: Callable[[], Journal]) -> Journal:
     """Make a journal in a thread; one that comes too late for a cancelled caller is closed again."""
-    made: list[Journal] = []
+    making = asyncio.ensure_future(to_thread.run_sync(make))
     try:
-        await to_thread.run_sync(lambda: made.append(make()))
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            for journal in made:
-                await journal.close()
+        return await finished(making)
+    except asyncio.CancelledError:
+        if not making.cancelled() and making.exception() is None:
+            await finished(making.result().close())
         raise
-    return made[0]
 
 
 @asynccontextmanager
@@ -103,12 +105,16 @@ async def recorded(journal: Journal | Unkept, ledger: Ledger, reporter: Reporter
         ledger.failed(error)
         raise
     finally:
-        with anyio.CancelScope(shield=True):
-            try:
-                await journal.note(Step.ENDED, **ledger.report().as_dict())
-            except JournalUnwritable as error:  # what has happened at the server stays true, and can be asked there
-                reporter.notice(Notice(f"{error}; the run's outcome is not in it"))
-            await journal.close()
+        await finished(_closed(journal, ledger, reporter))
+
+
+async def _closed(journal: Journal | Unkept, ledger: Ledger, reporter: Reporter) -> None:
+    try:
+        await journal.note(Step.ENDED, **ledger.report().as_dict())
+    except JournalUnwritable as error:  # what has happened at the server stays true, and can be asked there
+        reporter.notice(Notice(f"{error}; the run's outcome is not in it"))
+    finally:
+        await journal.close()
 
 
 @asynccontextmanager

@@ -146,6 +146,8 @@ def _say_open(report: Report, *, resumable: bool) -> None:
     run = f"bulkstream resume {report.run_id}"
     if resumable:
         typer.echo(f"hint: {what}; finish it with `{run}`, or drop it with `{run} --abort`", err=True)
+    elif report.execution_id is None:
+        typer.echo(f"hint: {what}; see `bulkstream executions list {report.stream_id}`", err=True)
     else:
         typer.echo(
             f"hint: {what}; abort it with `bulkstream executions abort {report.stream_id} {report.execution_id}`",

@@ -62,11 +62,16 @@ class RunFolder:
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise JournalUnwritable(self.path, error.strerror or "") from error
-        if not _locked(descriptor):
+        try:
+            locked = _locked(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalUnwritable(self.path, error.strerror or "") from error
+        if not locked:
             os.close(descriptor)
             raise RunActive(self.run_id, self._owner()) from None
-        os.truncate(descriptor, 0)
         with suppress(OSError):  # for people only; a full disk shows elsewhere
+            os.truncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         self._lock = descriptor
         return self

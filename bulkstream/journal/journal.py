@@ -107,9 +107,12 @@ class Journal:
         """Write what is left, close the file and let go of the run; not to be cancelled."""
         while self._writing is not None:
             await self._writing
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
-        self._thread.shutdown(wait=False)
-        self.run.unlock()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        finally:
+            self._failure = self._failure or JournalUnwritable(self.run.journal, "it is closed")
+            self._thread.shutdown(wait=False)
+            self.run.unlock()
 
     async def _settled(self, done: asyncio.Future[None]) -> None:
         while not done.done():

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bulkstream.model import Column, Dialect, UpdateMethod
 
+LATEST = 253_402_300_800.0
+"""Seconds since the epoch at which the year 9999 ends, and with it what can be shown as a date."""
+
 
 class Kept(BaseModel):
     """What is kept as JSON."""
@@ -25,7 +28,7 @@ class SourceFile(Kept):
         digest: Of samples of its bytes.
     """
 
-    path: str
+    path: str = Field(pattern=r"^[^\x00]+$")
     start: int = Field(ge=0)
     size: int = Field(ge=0)
     mtime_ns: int
@@ -53,7 +56,7 @@ class RunPlan(Kept):
     """
 
     run_id: str
-    created: float
+    created: float = Field(ge=0, lt=LATEST)
     version: str
     url: str
     dialect: Dialect

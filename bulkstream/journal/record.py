@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bulkstream.errors import JournalDamaged
 from bulkstream.journal.parts import receipt_of
-from bulkstream.journal.plan import RunPlan
+from bulkstream.journal.plan import LATEST, RunPlan
 from bulkstream.journal.tables import RECEIPT, check
 from bulkstream.model import Outcome
 
@@ -129,16 +129,15 @@ class RunRecord:
         return None if found is None else found.detail
 
     @property
-    def creating(self) -> Event | None:
-        """The last time that an execution was asked for."""
-        return self._last(Step.CREATING)
+    def asked(self) -> tuple[float, ...]:
+        """When an execution was asked for, by the server's clock: by each process that worked on the run."""
+        return tuple(each.detail["server_time"] for each in self.events if each.step is Step.CREATING)
 
     def may_have_created(self, created: float | None) -> bool:
-        """Whether the run asked for an execution just before one was created, and never heard of one."""
-        asked = None if self.creating is None else self.creating.detail.get("server_time")
-        if created is None or self.execution is not None or not isinstance(asked, int | float):
+        """Whether the run asked for an execution just before one was created, and never heard what became of that."""
+        if created is None or self.ended or self.execution is not None:
             return False
-        return asked - CLOCK_S <= created <= asked + LATE_S
+        return any(asked - CLOCK_S <= created <= asked + LATE_S for asked in self.asked)
 
     def _last(self, step: Step) -> Event | None:
         return next((each for each in reversed(self.events) if each.step is step), None)
@@ -167,15 +166,23 @@ def read_record(path: Path) -> RunRecord:
 
 def _event(row: tuple[Any, ...]) -> Event:
     at, step, detail = row
-    event = Event(float(at), Step(step), orjson.loads(detail))
+    event = Event(_time(at), Step(step), orjson.loads(detail))
     if not isinstance(event.detail, dict):
         raise ValueError(f"step {step} has no detail")  # noqa: TRY004 - of what was read
+    if event.step is Step.CREATING:
+        _time(event.detail["server_time"])
     if event.step is Step.OPENED:
         int(event.detail["execution"]["id"])
     if event.step is Step.ENDED:
         Outcome(event.detail["outcome"])
         int(event.detail["stream_id"])
     return event
+
+
+def _time(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < LATEST:
+        raise ValueError("a time is none")
+    return float(value)
 
 
 def _told(error: Exception) -> str:

@@ -12,10 +12,9 @@ not sent again, because it might append twice: the execution is read instead, un
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -26,7 +25,6 @@ from bulkstream.errors import (
     AuthError,
     BulkstreamError,
     CommitRefused,
-    Conflict,
     NotFound,
     NotReady,
     OutcomeUnknown,
@@ -35,17 +33,16 @@ from bulkstream.errors import (
 from bulkstream.journal import Step
 from bulkstream.model import OnFailure, Outcome
 from bulkstream.stages.opening import Opening
+from bulkstream.stages.settle import finished, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from bulkstream.api import ApiClient, Execution
     from bulkstream.journal import Journal, Unkept
     from bulkstream.ledger import Ledger
     from bulkstream.model import Receipt
     from bulkstream.stages.terms import Terms
-
-T = TypeVar("T")
 
 POLL_FIRST_S, POLL_LAST_S = 0.2, 5.0
 """Seconds between two looks at an execution that is being committed: at first, and at most."""
@@ -168,8 +165,11 @@ class Ending:
         self._ledger.outcome = Outcome.KEPT
         if self._terms.on_failure is OnFailure.KEEP:
             return
-        with anyio.move_on_after(self._terms.abort_timeout_s, shield=True):
-            self._ledger.outcome = await self._aborted(self._execution)
+        await finished(self._abort_in_time(self._execution))
+
+    async def _abort_in_time(self, execution: Execution) -> None:
+        with anyio.move_on_after(self._terms.abort_timeout_s):
+            self._ledger.outcome = await self._aborted(execution)
 
     async def commit(self) -> None:
         """Commit, and set the outcome as soon as the server tells it.
@@ -244,10 +244,11 @@ class Ending:
         try:
             latest = await self._client.executions.commit(execution)
         except ApiError as error:
-            if not _may_have_committed(error) and not (self._in_doubt and isinstance(error, Conflict)):
+            if isinstance(error, Throttled):
+                self._ledger.outcome = Outcome.UNKNOWN if self._in_doubt else None
+                return error
+            if not self._in_doubt and not _may_have_committed(error):
                 self._ledger.outcome = None
-                if isinstance(error, Throttled):
-                    return error
                 raise _refused(error) from error
             self._tell(f"what became of the commit is not known ({error.message or error}): asking the server")
             latest = execution
@@ -259,8 +260,11 @@ class Ending:
 
         Raises:
             CommitRefused: That is longer than anybody wants to wait.
+            OutcomeUnknown: As before, and an earlier commit may have taken effect.
         """
         wait_s = pauses.next(refusal.exchange.retry_after_s)
+        if wait_s is None and self._in_doubt:
+            raise OutcomeUnknown(f"what became of the commit is not known: {refusal}", hint="Try again later.")
         if wait_s is None:
             raise _refused(refusal) from refusal
         self._tell(
@@ -348,21 +352,3 @@ def _refused(error: ApiError) -> CommitRefused:
 def _may_have_committed(error: ApiError) -> bool:
     """Whether a failed commit may have taken effect: itself, or an earlier attempt of which it is the echo."""
     return error.ambiguous or (error.attempts > 1 and not isinstance(error, UNTAKEN))
-
-
-async def settle(work: Coroutine[None, None, T] | Awaitable[T], grace_s: float) -> T:
-    """Await `work`; if the caller is cancelled meanwhile, let it go on for `grace_s` seconds before it is cancelled.
-
-    What changes the server's state must not be cut off between its effect and the note that it was taken.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({task}, timeout=grace_s)
-            task.cancel()
-            await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # the cancellation is what the caller hears of
-        raise

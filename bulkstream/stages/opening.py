@@ -1,18 +1,20 @@
 """Opening: one execution comes into being, whatever becomes of the answers.
 
 A stream has one open execution at a time, so an answer that says "there is one" or that never comes leaves a question:
-whose is it? One that began after we had asked, that no run of ours has claimed, while an answer of ours was lost, is
-our orphan: it is aborted, and creation is asked for anew. One of another run of ours is named, so that it can be
+whose is it? One that began soon after we had asked, that no run of ours has claimed, while an answer of ours was lost,
+is our orphan: it is aborted, and creation is asked for anew. One of another run of ours is named, so that it can be
 resumed. Everybody else's is named and left alone, unless the user takes the stream over.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulkstream.api import ExecutionState
-from bulkstream.errors import ApiError, Conflict, StreamBusy
+from bulkstream.errors import ApiError, Conflict, NotFound, StreamBusy
+from bulkstream.journal.record import CLOCK_S, LATE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 10
 """A server that never stops naming open executions is given up after these."""
 
-CLOCK_S = 2.0
-"""Times of the server are in whole seconds, and so is what we know of its clock."""
-
 
 @dataclass(slots=True)
 class Opening:
@@ -33,20 +32,20 @@ class Opening:
 
     Attributes:
         run_id: Of this run.
-        since: When creation was asked for first, by the server's clock; None while no answer was lost.
-        in_doubt: An answer was lost, and the server has not told since then what is open.
+        asked: From when to when creation was asked for, by the server's clock, each time that an answer was lost.
+        in_doubt: An execution of ours may be open: one was asked for, and the server has not told since then.
     """
 
     client: ApiClient
     terms: Terms
     tell: Callable[[str], None]
     run_id: str
-    since: float | None = field(init=False)
+    asked: list[tuple[float, float]] = field(init=False)
     in_doubt: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.since = self.terms.asked_at
-        self.in_doubt = self.since is not None
+        self.asked = [(at, at) for at in self.terms.asked]
+        self.in_doubt = bool(self.asked)
 
     async def open(self) -> Execution:
         """Create it.
@@ -55,28 +54,29 @@ class Opening:
             StreamBusy: Another one is open.
             ApiError: The server refused, or gave no usable answer as often as the settings allow.
         """
-        if self.since is not None:
+        if self.asked:
             await self.clear()
         attempt = 0
         while True:
             attempt += 1
-            asked = self.client.server_time()
+            asked, doubted = self.client.server_time(), self.in_doubt
+            self.in_doubt = True  # until it is answered
             try:
                 return await self.client.executions.create(
                     self.terms.stream_id, update_method=self.terms.update_method, key_columns=self.terms.key_columns
                 )
             except ApiError as error:
+                self.in_doubt = doubted or error.ambiguous
                 await self._recover(error, asked, attempt)
 
     async def _recover(self, error: ApiError, asked: float, attempt: int) -> None:
         """Make another attempt possible, or raise what forbids it."""
         if not isinstance(error, Conflict) and not error.ambiguous:
             raise error
+        if error.ambiguous or error.attempts > 1:
+            self.asked.append((asked, self.client.server_time()))
         if attempt == MOST_ROUNDS:
             raise error
-        if self.since is None and (error.ambiguous or error.attempts > 1):
-            self.since = asked
-        self.in_doubt = self.in_doubt or error.ambiguous
         cleared = await self.clear(error)
         if not cleared and not await self.client.hold_off("create an execution", error, attempt):
             raise error
@@ -96,9 +96,11 @@ class Opening:
             ]
         except ApiError as unlisted:
             raise _unlisted(self.terms.stream_id, error) or unlisted from unlisted
+        self.in_doubt = self.in_doubt and any(map(self._orphan, found))
         for execution in found:
             await self._drop(execution, await self._holder(execution))
-        self.in_doubt = False
+        # A server that names none, and says that there is one, has not told.
+        self.in_doubt = not found and isinstance(error, Conflict) and bool(self.asked)
         return bool(found)
 
     async def _holder(self, execution: Execution) -> Holder | None:
@@ -113,12 +115,14 @@ class Opening:
             self.tell(f"taking stream {execution.stream_id} over: aborting execution {execution.id}")
         else:
             raise _busy(execution, holder)
-        await self.client.executions.abort(execution)
+        with suppress(Conflict, NotFound):  # it has ended meanwhile; the next creation tells
+            await self.client.executions.abort(execution)
 
     def _orphan(self, execution: Execution) -> bool:
-        """Whether an execution came into being after we had asked for one, and an answer was lost."""
+        """Whether an execution came into being soon after we had asked for one, and an answer was lost."""
         created = execution.created or execution.started
-        return self.since is not None and created is not None and created.timestamp() >= self.since - CLOCK_S
+        at = created.timestamp() if created else None
+        return at is not None and any(begin - CLOCK_S <= at <= end + LATE_S for begin, end in self.asked)
 
 
 def _unlisted(stream_id: int, error: ApiError | None) -> Exception | None:

@@ -38,7 +38,7 @@ class Terms:
         abort_timeout_s: Seconds that cleaning up after a failure or an interrupt may take.
         take_over: Abort what others have left open on the stream.
         resumed: The execution to go on with; None to create one.
-        asked_at: When an earlier process of this run asked for an execution and perhaps got one, by the server's clock.
+        asked: When earlier processes of this run asked for an execution and perhaps got one, by the server's clock.
         holder: Tells which run of ours has opened an execution.
     """
 
@@ -51,5 +51,5 @@ class Terms:
     abort_timeout_s: float = 10.0
     take_over: bool = False
     resumed: Execution | None = None
-    asked_at: float | None = None
+    asked: tuple[float, ...] = ()
     holder: Callable[[Execution], Awaitable[Holder | None]] | None = None

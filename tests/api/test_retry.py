@@ -201,3 +201,25 @@ def test_a_situation_is_all_that_the_decision_needs() -> None:
         assert wait_before(PART, failed(ServerFault), situation, policy=POLICY, jitter=lambda _, high: high) is None
         paid = replace(situation, tokens=5)
         assert wait_before(PART, failed(ServerFault), paid, policy=POLICY, jitter=lambda _, high: high) == 1.0
+
+
+async def test_request_at_its_own_pace_is_not_sent_again_and_stops_nobody_else() -> None:
+    """A commit that comes too soon is its own load's affair: no retry, no note, and no pause for others."""
+    stage = Stage()
+    commit = replace(COMMIT, own_pace=True)
+    script = Script([failed(Throttled, 50.0)])
+    with pytest.raises(Throttled) as caught:
+        await stage.run(script, commit)
+    await stage.run(Script([]))
+
+    assert (script.sent, caught.value.attempts) == (1, 1)
+    assert (stage.waits, stage.notes, stage.retrier.tokens) == ([], [], POLICY.budget)
+
+
+async def test_request_at_its_own_pace_is_retried_where_the_server_is_not_ready() -> None:
+    """Only "too soon" is left to whoever asks; a 503 is ridden out as for any other request."""
+    stage = Stage()
+    script = Script([failed(NotReady)])
+
+    assert await stage.run(script, replace(COMMIT, own_pace=True)) == "done"
+    assert script.sent == 2

@@ -249,12 +249,12 @@ async def test_cancelled_creation_aborts_what_was_created() -> None:
 
 
 async def test_cancelled_creation_that_hangs_is_given_up() -> None:
-    """An interrupt doesn't wait for a server that never answers."""
+    """An interrupt doesn't wait for a server that never answers, nor claims that nothing is open there."""
     client = ScriptedClient()
 
     ledger = await cancelled_during("create", client, finish=False)
 
-    assert (ledger.outcome, client.calls) == (Outcome.ABORTED, ["create"])
+    assert (ledger.outcome, client.calls) == (Outcome.KEPT, ["create"])
 
 
 async def test_cancelled_commit_is_finished_and_never_aborted() -> None:

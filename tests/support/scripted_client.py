@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 Step = Exception | Callable[[], Awaitable[None]] | str | None
 
 
-def execution(state: str = "ACTIVE") -> Execution:
-    return Execution.model_validate({"id": 7, "currentState": state, "stream_id": 1})
+OURS = 7
+"""Id of the execution that is created."""
+
+
+def execution(state: str = "ACTIVE", number: int = OURS, created: float | None = None) -> Execution:
+    """Make an execution; times are seconds since the epoch, by the server's clock."""
+    at = None if created is None else int(created * 1000)
+    return Execution.model_validate({"id": number, "currentState": state, "stream_id": 1, "createdAt": at})
 
 
 def exchange(status: int | None = None) -> Exchange:
@@ -31,12 +37,14 @@ class ScriptedClient:
     """Plays, call by call, the steps of its script; a call without steps simply succeeds.
 
     A step is an exception to raise, an async function to await, a state to answer with, or None. The last step of
-    a call is repeated. `found` is what a listing shows.
+    a call is repeated. `found` is what a listing shows; what is aborted is found no more. `waited` is told of each
+    attempt that was held off.
     """
 
     script: dict[str, list[Step]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     found: list[Execution] = field(default_factory=list)
+    waited: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._steps = {name: deque(steps) for name, steps in self.script.items()}
@@ -53,11 +61,12 @@ class ScriptedClient:
         return 1000.0
 
     async def hold_off(self, _: str, error: ApiError, attempt: int) -> bool:
+        self.waited.append(attempt)
         return error.retryable and attempt < 3
 
     async def _list(self, _: int) -> AsyncIterator[Execution]:
-        self.calls.append("list")
-        for each in self.found:
+        await self._play("list", "ACTIVE")
+        for each in list(self.found):
             yield each
 
     async def _play(self, call: str, state: str) -> Execution:
@@ -76,8 +85,9 @@ class ScriptedClient:
     async def _commit(self, _: Execution) -> Execution:
         return await self._play("commit", "SUCCESS")
 
-    async def _abort(self, _: Execution) -> None:
-        await self._play("abort", "ABORTED")
+    async def _abort(self, target: Execution) -> None:
+        await self._play("abort" if target.id == OURS else f"abort {target.id}", "ABORTED")
+        self.found = [each for each in self.found if each.id != target.id]
 
     async def _get(self, *_: int) -> Execution:
         return await self._play("get", "ACTIVE")
