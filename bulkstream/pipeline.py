@@ -24,7 +24,7 @@ from bulkstream.model import Part
 from bulkstream.pilot import Pilot
 from bulkstream.rejects import RejectFile, reject_path
 from bulkstream.reporter import Notice
-from bulkstream.stages import Crew, Cutter, Packer, finalizing, gate, pack, upload
+from bulkstream.stages import Crew, Cutter, Packer, finalizing, finished, gate, pack, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -169,12 +169,15 @@ async def _pump(packer: Packer, uploads: Uploads, *, tuning: Tuning, pilot: Pilo
 @asynccontextmanager
 async def _closing(packer: Packer, source: Source) -> AsyncIterator[None]:
     """Close the source in the end, in a thread, since an abandoned worker may be reading from it, or wait for it."""
+
+    def close() -> None:
+        source.close()
+        packer.close()
+
     try:
         yield
     finally:
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(source.close)
-            await to_thread.run_sync(packer.close)
+        await finished(to_thread.run_sync(close))
 
 
 def _put(

@@ -33,6 +33,10 @@ BATCH_S = 0.02
 """Seconds after which it reports all the same, so that a slow source's parts are not held back."""
 
 
+PATIENCE_S = 1.0
+"""Seconds that a chunk which is being cut is waited for at the end; a pipe or a network file may never give it."""
+
+
 class Effort(Protocol):
     """Chooses the level, and learns from what it led to."""
 
@@ -55,7 +59,7 @@ class Packer:
         self._sifter = sifter
         self._precedence = Precedence()
         self._turn = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
 
     def __repr__(self) -> str:
         return f"Packer({self._cutter!r}, level {self._effort.level})"
@@ -90,7 +94,7 @@ class Packer:
         """
         began = perf_counter()
         with self._turn:
-            chunk = None if self._closed else self._cutter.next(buffer)
+            chunk = self._cut(buffer)
             if chunk is not None:
                 self._precedence.begin(chunk.number)
         if chunk is None:
@@ -113,11 +117,27 @@ class Packer:
         self._precedence.end(chunk.number)
         return sifted
 
+    def _cut(self, buffer: Buffer) -> Chunk | None:
+        """Cut a chunk; close the source for whoever has lost patience meanwhile."""
+        if self._closed.is_set():
+            return None
+        try:
+            return self._cutter.next(buffer)
+        finally:
+            if self._closed.is_set():
+                self._cutter.close()
+
     def close(self) -> None:
-        """Close the source; waits for the chunk that is being cut. Workers that come later find the end."""
-        with self._turn:
-            self._closed = True
-            self._cutter.close()
+        """Close the source; waits for the chunk that is being cut, but not for a source that has come to a halt.
+
+        Workers that come later find the end. One that still hangs in a read closes the source when it is through.
+        """
+        self._closed.set()
+        if self._turn.acquire(timeout=PATIENCE_S):
+            try:
+                self._cutter.close()
+            finally:
+                self._turn.release()
 
 
 def _part(chunk: Chunk, body: bytes) -> Part:
