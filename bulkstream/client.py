@@ -20,13 +20,14 @@ from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Reporter, Silent
 from bulkstream.resume import Resumption
-from bulkstream.runs import acquired, begun, clearing, recorded, store_of, tell_kept, unfinished
+from bulkstream.runs import acquired, begun, clearing, recorded, standing, store_of, tell_kept, unfinished
 from bulkstream.settings import Upload, overridden
+from bulkstream.settle import finished
 from bulkstream.sources import Inputs
 from bulkstream.verify import verify
 
 if TYPE_CHECKING:
-    from bulkstream.journal import RunFolder
+    from bulkstream.journal import RunFolder, RunRecord
     from bulkstream.model import Report
 
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -191,16 +192,24 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
     """
     client = client.scoped(reporter.notice)
     with concluding(ledger, client, reporter), found.held():
-        record = await to_thread.run_sync(found.record)
+        record = await finished(_read(found, ledger))
         if record.ended:
             ledger.recall(record.receipts, record.report or {})
             return ledger.report()
         journal = await acquired(partial(Journal.go_on, found))
         async with recorded(journal, ledger, reporter):
+            ledger.outcome = None
             resumption = Resumption(record, client, journal, ledger, reporter)
             async with clearing(record, ledger, reporter):
                 await (resumption.give_up() if give_up else resumption.finish())
     return ledger.report()
+
+
+async def _read(found: RunFolder, ledger: Ledger) -> RunRecord:
+    """Read where a run stands, and let the ledger say so until more is known."""
+    record = await to_thread.run_sync(found.record)
+    ledger.stream_id, ledger.execution_id, ledger.outcome = record.plan.stream_id, record.execution_id, standing(record)
+    return record
 
 
 @contextmanager

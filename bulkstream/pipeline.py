@@ -24,7 +24,8 @@ from bulkstream.model import Part
 from bulkstream.pilot import Pilot
 from bulkstream.rejects import RejectFile, reject_path
 from bulkstream.reporter import Notice
-from bulkstream.stages import Crew, Cutter, Packer, finalizing, finished, gate, pack, upload
+from bulkstream.settle import finished
+from bulkstream.stages import Crew, Cutter, Packer, finalizing, gate, pack, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping

@@ -20,8 +20,9 @@ from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, Us
 from bulkstream.journal import Journal, Phase, RunFolder, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
+from bulkstream.settle import finished
 from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of, remove_copies
-from bulkstream.stages import Holder, finished
+from bulkstream.stages import Holder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -124,8 +125,8 @@ async def clearing(record: RunRecord, ledger: Ledger, reporter: Reporter) -> Asy
         yield
     finally:
         if ledger.outcome in {Outcome.COMMITTED, Outcome.ABORTED}:
-            with anyio.CancelScope(shield=True):
-                tell_kept(await to_thread.run_sync(remove_copies, map(Path, record.plan.spooled)), reporter)
+            removing = to_thread.run_sync(remove_copies, map(Path, record.plan.spooled))
+            tell_kept(await finished(removing), reporter)
 
 
 def tell_kept(copies: Sequence[Path], reporter: Reporter) -> None:

@@ -31,6 +31,7 @@ LAYERS = (
         "secret",
         "exposure",
         "budget",
+        "settle",
     },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},

@@ -12,6 +12,7 @@ from bulkstream import __version__
 from bulkstream.api.address import proxy_for
 from bulkstream.errors import UsageError
 from bulkstream.secret import Secret
+from bulkstream.settle import finished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +62,7 @@ class Sessions:
     async def close(self) -> None:
         """Close our own."""
         owned, self._kept, self._fresh = (self._kept, self._fresh), None, None
-        for session in owned:
-            if session is not None:
-                await session.close()
+        await finished(_closed([session for session in owned if session is not None]))
 
     def session(self, *, fresh: bool) -> aiohttp.ClientSession:
         """Return the session to use.
@@ -84,6 +83,11 @@ class Sessions:
         if self._proxy is None:
             return self._options
         return {**self._options, "proxy": self._proxy.url, "proxy_headers": revealed(self._proxy.headers)}
+
+
+async def _closed(sessions: list[aiohttp.ClientSession]) -> None:
+    for session in sessions:
+        await session.close()
 
 
 def _options(connection: Connection, tls: ssl.SSLContext | None, *, pooled: bool) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from bulkstream.stages.finalize import Ending, finalizing, gate
 from bulkstream.stages.opening import Opening
 from bulkstream.stages.pack import Effort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
-from bulkstream.stages.settle import finished, settle
 from bulkstream.stages.sift import Sifter, rejected
 from bulkstream.stages.terms import Holder, Terms
 from bulkstream.stages.upload import upload
@@ -40,10 +39,8 @@ __all__ = [
     "Terms",
     "codec_for",
     "finalizing",
-    "finished",
     "gate",
     "pack",
     "rejected",
-    "settle",
     "upload",
 ]

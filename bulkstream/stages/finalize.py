@@ -32,8 +32,8 @@ from bulkstream.errors import (
 )
 from bulkstream.journal import Step
 from bulkstream.model import OnFailure, Outcome
+from bulkstream.settle import finished, settle
 from bulkstream.stages.opening import Opening
-from bulkstream.stages.settle import finished, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -29,9 +29,9 @@ from bulkstream.errors import (
 from bulkstream.journal import Unkept
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome
-from bulkstream.stages import Ending, Terms, finalizing, settle
+from bulkstream.settle import finished, settle
+from bulkstream.stages import Ending, Terms, finalizing
 from bulkstream.stages.finalize import Pauses
-from bulkstream.stages.settle import finished
 from tests.support.scripted_client import ScriptedClient, exchange, execution
 
 TERMS = Terms(stream_id=1, commit_timeout_s=0.05, commit_wait_s=1000, abort_timeout_s=0.05)
