@@ -169,8 +169,7 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
     try:
         return await _load(request, inputs, client, ledger=ledger, reporter=reporter)
     finally:
-        with anyio.CancelScope(shield=True):
-            tell_kept(await to_thread.run_sync(inputs.conclude, ledger.outcome), reporter)
+        tell_kept(await finished(to_thread.run_sync(inputs.conclude, ledger.outcome)), reporter)
 
 
 async def _load(request: Request, inputs: Inputs, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> Report:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from anyio import CancelScope, to_thread
+from anyio import to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.deadline import DeadlineWatch, parse_deadline
@@ -22,6 +22,7 @@ from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
 from bulkstream.rows import checker_of, sifter_of
 from bulkstream.runs import holder_of
+from bulkstream.settle import finished
 from bulkstream.sources import Inputs, compare, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms, rejected
 from bulkstream.tune import tuned, usable_cores
@@ -130,8 +131,7 @@ async def holding(inputs: Inputs) -> AsyncIterator[Inputs]:
     try:
         yield inputs
     finally:
-        with CancelScope(shield=True):
-            await to_thread.run_sync(inputs.close)
+        await finished(to_thread.run_sync(inputs.close))
 
 
 async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter: Reporter) -> Job:

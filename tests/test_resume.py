@@ -222,7 +222,7 @@ async def test_execution_that_somebody_has_committed_is_not_ours_to_judge(tmp_pa
     """Half a load is in the dataset, by somebody's hand: unknown, with a hint to compare."""
     write_csv(tmp_path / "a.csv", 500)
     async with account() as opened:
-        kept = await kept_run(opened, tmp_path / "a.csv", refused=3, concurrency=1)
+        kept = await kept_run(opened, tmp_path / "a.csv", refused=1)
         async with opened.client() as client:
             await client.executions.commit(1, kept.execution_id)
             opened.forget()
