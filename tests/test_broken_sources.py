@@ -93,12 +93,11 @@ async def test_source_that_hangs_does_not_keep_a_failed_load(tmp_path: Path, mon
         try:
             with before_read(monkeypatch, 60, hang):
                 assert isinstance(await failed(opened, tmp_path / "a.csv"), PartFailed)
-            assert any(str(tmp_path) in target for target in open_files().values()) or not open_files()
         finally:
             release.set()
         async with asyncio.timeout(5):
-            while threads() or any(str(tmp_path / "a.csv") == each for each in open_files().values()):
-                await asyncio.sleep(0.001)  # threads and descriptors send no events
+            while threads() or str(tmp_path / "a.csv") in open_files().values():  # noqa: ASYNC110 - they send no events
+                await asyncio.sleep(0.001)
 
 
 def append(path: Path) -> None:

@@ -28,7 +28,7 @@ class MemorySegment:
         return len(self.data) - self.offset
 
     def readinto(self, view: memoryview) -> int:
-        size = min(len(view), self.piece, self.remaining - self.cut_short)
+        size = min(len(view), self.piece, max(0, self.remaining - self.cut_short))
         view[:size] = self.data[self.offset : self.offset + size]
         self.offset += size
         return size
