@@ -1,0 +1,229 @@
+"""`bulkstream resume` and `bulkstream runs`, as scripts see them: exit codes, documents, and what is asked of whom."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from bulkstream.journal import RunStore
+from bulkstream.model import Dialect
+from tests.support.accounts import cut_off, losing, refusing, write_csv
+from tests.support.command_line import InProcess, serving_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Answer = Callable[[Any, Any], Any]
+
+LOAD = ("upload", "a.csv", "--dataset-name", "A", "--part-size", "1KiB", "--json")
+
+
+class Desk:
+    """A command line beside a sandbox; `answer` may answer in the sandbox's place."""
+
+    def __init__(self, folder: Path, state: Path) -> None:
+        self.folder = folder
+        self.store = RunStore(state)
+        self.answer: Answer | None = None
+        self.beside: InProcess
+
+    async def answered(self, request: Any, handler: Any) -> Any:
+        return await self.answer(request, handler) if self.answer else None
+
+    def run(self, *arguments: str, **environ: str) -> Any:
+        return self.beside.run(*arguments, BULKSTREAM_STATE_DIR=str(self.store.folder), **environ)
+
+    @property
+    def changes(self) -> list[str]:
+        return [each for each in self.beside.seen if not each.startswith("GET ") and "oauth" not in each]
+
+    def forget(self) -> None:
+        self.answer = None
+        self.beside.seen.clear()
+
+    def kept(self, *flags: str) -> str:
+        """Let a load fail and be kept; return its run."""
+        self.answer = refusing(5)
+        run = self.run(*LOAD, "--on-failure", "keep", *flags)
+        assert (run.code, run.json["outcome"]) == (9, "kept")
+        self.forget()
+        return str(run.json["run_id"])
+
+    def unknown(self, mode: str) -> str:
+        """Let a load end with nobody knowing whether it was committed; return its run."""
+        self.beside.server.shell.config("[retry]\nbase_s = 0.0\n[upload]\ncommit_timeout_s = 0.3\n")
+        self.answer = losing("/commit", effect=True, blind=True)
+        run = self.run(*LOAD, "--mode", mode)
+        assert (run.code, run.json["outcome"]) == (5, "unknown")
+        assert f"bulkstream resume {run.json['run_id']}" in run.err
+        self.forget()
+        return str(run.json["run_id"])
+
+    def age(self, run_id: str) -> None:
+        """Let a run have begun in 2001."""
+        with closing(sqlite3.connect(self.store.get(run_id).journal)) as db:
+            db.execute("UPDATE run SET plan = json_set(plan, '$.created', 1e9)")
+            db.commit()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, state_dir: Path) -> Iterator[Desk]:
+    opened = Desk(tmp_path, state_dir)
+    write_csv(tmp_path / "a.csv", 400)
+
+    async def wrapped(request: Any, handler: Any) -> Any:
+        return await opened.answered(request, handler) or await handler(request)
+
+    with serving_beside(tmp_path, dialect=Dialect.PUBLIC, wrap=[web.middleware(wrapped)]) as beside:
+        opened.beside = beside
+        yield opened
+
+
+def test_kept_run_is_finished_by_its_name_or_without(desk: Desk) -> None:
+    """Exit 0, one document with the report of the whole run, and nothing left to resume after it."""
+    run_id = desk.kept()
+    run = desk.run("resume", "--json")
+    again = desk.run("resume", "--json")
+    named = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"], run.json["run_id"], run.json["rows"]) == (0, "committed", run_id, 400)
+    assert (again.code, again.json["run_id"] != run_id) == (2, True)
+    assert (named.code, named.json["outcome"], named.json["rows"]) == (0, "committed", 400)
+
+
+def test_changed_source_is_exit_9_and_nothing_is_sent(desk: Desk) -> None:
+    """The run is still kept; the hint says how to give it up."""
+    run_id = desk.kept()
+    (desk.folder / "a.csv").write_text("id,text\n1,a\n", "utf-8")
+    run = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"]) == (9, "kept")
+    assert f"bulkstream resume {run_id} --abort" in run.err
+    assert desk.changes == []
+
+
+def test_execution_that_somebody_aborted_is_exit_4(desk: Desk) -> None:
+    """The data is not there, and there is nothing to go on with."""
+    run_id = desk.kept()
+    assert desk.run("executions", "abort", "1", "1001").code == 0
+    run = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"]) == (4, "aborted")
+    assert "Load again." in run.err
+
+
+def test_run_is_given_up(desk: Desk) -> None:
+    """--abort ends with 0 where that was achieved, and the run has ended."""
+    run_id = desk.kept()
+    run = desk.run("resume", run_id, "--abort", "--json")
+    again = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"]) == (0, "aborted")
+    assert again.json["outcome"] == "aborted"
+    assert [each for each in desk.changes if each.endswith("/abort")] == ["PUT /v1/streams/1/executions/1001/abort"]
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_unknown_commit_is_exit_5_and_settled_later(desk: Desk, mode: str) -> None:
+    """The second process only reads."""
+    run_id = desk.unknown(mode)
+    run = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"], run.json["rows"]) == (0, "committed", 400)
+    assert desk.changes == []
+
+
+def test_account_is_the_run_s_where_nothing_else_names_one(desk: Desk) -> None:
+    """Address and dialect come from the journal; credentials never do."""
+    run_id = desk.kept()
+    run = desk.run("resume", run_id, "--json", BULKSTREAM_URL="", BULKSTREAM_DIALECT="")
+
+    assert (run.code, run.json["outcome"]) == (0, "committed")
+
+
+def test_other_account_is_exit_2(desk: Desk) -> None:
+    """Nothing is sent there."""
+    run_id = desk.kept()
+    run = desk.run("resume", run_id, "--json", BULKSTREAM_URL="https://acme.domo.com")
+
+    assert (run.code, desk.beside.seen) == (2, [])
+    assert "https://acme.domo.com" in run.err
+
+
+def test_profile_is_the_run_s(desk: Desk) -> None:
+    """A run that was begun with a profile goes on with it."""
+    shell, environ = desk.beside.server.shell, dict(desk.beside.server.shell.environ)
+    shell.config(
+        "[retry]\nbase_s = 0.0\n[profiles.here.connection]\n"
+        f'url = "{environ["BULKSTREAM_URL"]}"\ndialect = "public"\nclient_id = "sandbox"\nclient_secret = "sandbox"\n'
+    )
+    for name in ("URL", "DIALECT", "CLIENT_ID", "CLIENT_SECRET", "TOKEN"):
+        del shell.environ[f"BULKSTREAM_{name}"]
+    run_id = desk.kept("--profile", "here")
+    run = desk.run("resume", run_id, "--json")
+
+    assert (run.code, run.json["outcome"]) == (0, "committed")
+
+
+def test_runs_are_listed_and_shown(desk: Desk) -> None:
+    """The newest first, with their state; a run shows its plan, its steps and what to do next."""
+    run_id = desk.kept()
+    listed, shown, text = (
+        desk.run("runs", "list", "--json"),
+        desk.run("runs", "show", run_id, "--json"),
+        desk.run("runs", "show", run_id),
+    )
+
+    assert [(each["run_id"], each["state"], each["stream_id"]) for each in listed.json] == [(run_id, "kept", 1)]
+    assert [each["step"] for each in shown.json["steps"]] == ["creating", "opened", "ended"]
+    assert shown.json["plan"]["files"][0]["path"] == str(desk.folder / "a.csv")
+    assert f"bulkstream resume {run_id}" in text.out
+    assert run_id in desk.run("runs", "list").out
+    assert desk.run("runs", "show", "none").code == 2
+    assert "client_secret" not in shown.out, "no secret is kept"
+
+
+def fates(run: Any) -> dict[str, str]:
+    return {each["run_id"]: each["fate"] for each in run.json}
+
+
+def test_gc_aborts_what_was_cut_off_and_leaves_the_rest(desk: Desk) -> None:
+    """Kept on purpose, unsettled and living runs stay; a dry run only says what would be done."""
+    kept = desk.kept()
+    dry = desk.run("runs", "gc", "--dry-run", "--json")
+    wet = desk.run("runs", "gc", "--json")
+    assert fates(dry) == fates(wet) == {kept: "leave"}
+
+    cut_off(desk.store.get(kept))
+    with desk.store.get(kept).lock().held():
+        assert fates(desk.run("runs", "gc", "--json")) == {kept: "leave"}
+    desk.forget()
+    assert fates(desk.run("runs", "gc", "--dry-run", "--json")) == {kept: "abort"}
+    assert desk.beside.seen == []
+    assert fates(desk.run("runs", "gc", "--json")) == {kept: "abort"}
+    assert [each for each in desk.changes if each.endswith("/abort")] == ["PUT /v1/streams/1/executions/1001/abort"]
+    assert fates(desk.run("runs", "gc", "--json")) == {kept: "leave"}, "it has ended, but not long ago"
+
+
+def test_gc_leaves_an_unsettled_commit_alone(desk: Desk) -> None:
+    """Even one of long ago: only its user can say what is to become of it."""
+    run_id = desk.unknown("append")
+    desk.age(run_id)
+    run = desk.run("runs", "gc", "--json")
+
+    assert fates(run) == {run_id: "leave"}
+    assert desk.changes == []
+
+
+def test_gc_removes_old_journals_of_runs_that_have_ended(desk: Desk) -> None:
+    """Their journals tell nothing that anybody needs."""
+    run = desk.run(*LOAD)
+    desk.age(run.json["run_id"])
+
+    assert fates(desk.run("runs", "gc", "--json")) == {run.json["run_id"]: "remove"}
+    assert list(desk.store.list()) == []
