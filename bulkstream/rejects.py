@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 from anyio import to_thread
 
 from bulkstream.errors import RejectsUnwritable
 from bulkstream.reporter import Notice
+from bulkstream.settle import finished
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -60,11 +60,10 @@ class RejectFile:
         try:
             yield
         except BaseException as error:
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self.save()
-                except RejectsUnwritable as unwritable:
-                    error.add_note(str(unwritable))
+            try:
+                await finished(self.save())
+            except RejectsUnwritable as unwritable:
+                error.add_note(str(unwritable))
             raise
 
 
