@@ -100,6 +100,7 @@ class Resumption:
             CommitRefused: It is not open any more.
         """
         if self._record.execution is None:
+            await self._client.streams.get(self._record.plan.stream_id)  # its answer tells the server's clock
             return None
         kept = self._kept()
         try:
