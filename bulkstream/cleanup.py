@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from bulkstream.client import take_up
-from bulkstream.errors import BulkstreamError, JournalDamaged, RunActive
+from bulkstream.errors import BulkstreamError, JournalDamaged, JournalEmpty, RunActive
 from bulkstream.journal import Phase
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome
@@ -29,7 +29,7 @@ class Fate(StrEnum):
     """What is done with a run."""
 
     REMOVE = "remove"
-    """It has ended long ago: its journal goes."""
+    """It has ended long ago, or was never begun: its journal goes."""
     ABORT = "abort"
     """It was cut off: its execution is aborted."""
     LEAVE = "leave"
@@ -72,6 +72,8 @@ def judged(run: RunFolder, before: float) -> Sweep:
         return Sweep(run.run_id, Fate.LEAVE, "alive")
     try:
         record = run.record()
+    except JournalEmpty:  # nobody makes it right now, since that is done under the lock
+        return Sweep(run.run_id, Fate.REMOVE, "cut off before it had begun")
     except JournalDamaged as error:
         return Sweep(run.run_id, Fate.LEAVE, str(error))
     fate, reason = _fate(record, old=record.plan.created < before)

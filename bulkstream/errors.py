@@ -448,6 +448,14 @@ class JournalDamaged(JournalError, ValueError):
         super().__init__(f"the journal can't be read: {os.fspath(path)}: {reason}", path, hint=hint)
 
 
+class JournalEmpty(JournalDamaged):
+    """A journal that was never begun: its process was cut off before it had sent anything."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path, "its run was cut off before it had begun")
+        self.hint = "Nothing was sent: load again. `bulkstream runs gc` removes the folder."
+
+
 class RunActive(BulkstreamError):
     """A process works on the run.
 

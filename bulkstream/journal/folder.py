@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bulkstream.errors import JournalDamaged, JournalError, JournalUnwritable, RunActive, UsageError
+from bulkstream.errors import JournalDamaged, JournalEmpty, JournalError, JournalUnwritable, RunActive, UsageError
 from bulkstream.journal.record import read_record
 
 if TYPE_CHECKING:
@@ -117,6 +117,18 @@ class RunFolder:
         return record
 
     @property
+    def over(self) -> bool:
+        """Whether there is nothing left to be done, or there never was anything.
+
+        Raises:
+            JournalDamaged: The journal can't be read.
+        """
+        try:
+            return self.record().ended
+        except JournalEmpty:
+            return True
+
+    @property
     def began(self) -> float:
         """When the run began, by its name, in seconds since the epoch; a name that tells nothing is of now."""
         try:
@@ -185,7 +197,7 @@ class RunStore:
                 yield run, run.record()
 
     def prune(self, before: float) -> int:
-        """Remove runs that were committed or aborted, and began before a time (seconds since the epoch).
+        """Remove runs that were committed, aborted or never begun, and are of before a time (seconds since the epoch).
 
         Only a few at a time, so that it can be done whenever a run begins.
         """
@@ -195,7 +207,7 @@ class RunStore:
                 break
             with suppress(JournalError, RunActive):
                 run.lock()
-                if run.record().ended:
+                if run.over:
                     run.remove()
                     removed += 1
             run.unlock()

@@ -147,6 +147,7 @@ def read_record(path: Path) -> RunRecord:
     """Read a journal. Blocking.
 
     Raises:
+        JournalEmpty: It was never begun.
         JournalDamaged: It is none, or it is torn.
     """
     try:
@@ -156,12 +157,18 @@ def read_record(path: Path) -> RunRecord:
             plans = db.execute("SELECT plan FROM run").fetchall()
             parts = db.execute(f"SELECT {', '.join(RECEIPT)} FROM parts ORDER BY number").fetchall()  # noqa: S608 - our own names
             steps = db.execute("SELECT at, step, detail FROM steps ORDER BY id").fetchall()
-        if len(plans) != 1:
-            raise JournalDamaged(path, "it holds no plan")
         receipts = {row[0]: receipt_of(row) for row in parts}
-        return RunRecord(RunPlan.model_validate_json(plans[0][0]), receipts, tuple(_event(row) for row in steps))
+        return RunRecord(_plan(plans), receipts, tuple(_event(row) for row in steps))
+    except JournalDamaged:  # which is a ValueError too
+        raise
     except (sqlite3.Error, ValidationError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise JournalDamaged(path, _told(error)) from error
+
+
+def _plan(rows: list[tuple[str]]) -> RunPlan:
+    if len(rows) != 1:
+        raise ValueError("it holds no plan")
+    return RunPlan.model_validate_json(rows[0][0])
 
 
 def _event(row: tuple[Any, ...]) -> Event:

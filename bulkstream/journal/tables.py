@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import JournalDamaged
+from bulkstream.errors import JournalDamaged, JournalEmpty
 from bulkstream.model import Receipt
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def check(db: sqlite3.Connection, path: Path) -> None:
     """Refuse what is no journal of this version.
 
     Raises:
+        JournalEmpty: It was never begun.
         JournalDamaged: It is not.
     """
     mark, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    if not mark and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise JournalEmpty(path)
     if mark != APPLICATION_ID:
         raise JournalDamaged(path, "it is not a journal of bulkstream")
     if version != VERSION:
