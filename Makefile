@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint types bench performance-docs lock clean
+.PHONY: demo test lint types bench performance-docs crash lock clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/bulkstream demo
@@ -38,6 +38,10 @@ $(VENV)/.ready-demo: requirements/demo.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Kills 200 processes of loads at random; what came of it goes to benchmarks/results and docs/reliability.md.
+crash: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.crash $(ARGS)
 
 # Resolve the newest versions again, for every supported Python at once (needs uv on PATH).
 lock:
