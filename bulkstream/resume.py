@@ -11,7 +11,7 @@ from anyio import to_thread
 from pydantic import ValidationError
 
 from bulkstream.api import Execution, ExecutionState
-from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, NotFound, OutcomeUnknown, StreamBusy
+from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, OutcomeUnknown, StreamBusy
 from bulkstream.journal import Phase, Step
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
@@ -20,7 +20,7 @@ from bulkstream.rows import sifter_of
 from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, standing
 from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision
-from bulkstream.stages import Ending, Opening, Terms
+from bulkstream.stages import Ending, Opening, Terms, look_up
 from bulkstream.tune import tuned, usable_cores
 from bulkstream.verify import Before, Verification, verify, with_before
 
@@ -103,11 +103,9 @@ class Resumption:
             await self._client.streams.get(self._record.plan.stream_id)  # its answer tells the server's clock
             return None
         kept = self._kept()
-        try:
-            latest = await self._client.executions.get(kept)
-        except NotFound:
-            state, word = ExecutionState.FAILED, "not known to the server"
-        else:
+        latest = await look_up(self._client, kept)
+        state, word = ExecutionState.FAILED, "not known to the server"
+        if latest is not None:
             state, word = latest.state, latest.current_state
         if state is ExecutionState.OPEN:
             return kept

@@ -97,7 +97,10 @@ class RunRecord:
         phase = Phase.BEGUN
         for event in self.events:
             outcome = event.detail.get("outcome") if event.step is Step.ENDED else None
-            phase = FINAL[Outcome(outcome)] if outcome in FINAL else _PHASES.get(event.step, phase)
+            if outcome == Outcome.KEPT and phase is Phase.COMMITTING:
+                phase = Phase.OPEN  # the server has refused the commit
+            else:
+                phase = FINAL[Outcome(outcome)] if outcome in FINAL else _PHASES.get(event.step, phase)
         return phase
 
     @property

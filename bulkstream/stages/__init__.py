@@ -13,6 +13,7 @@ from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.crew import Crew
 from bulkstream.stages.cut import Cutter
 from bulkstream.stages.finalize import Ending, finalizing, gate
+from bulkstream.stages.look_up import look_up
 from bulkstream.stages.opening import Opening
 from bulkstream.stages.pack import Effort, Packer, pack
 from bulkstream.stages.scan import Scan, Scanner
@@ -40,6 +41,7 @@ __all__ = [
     "codec_for",
     "finalizing",
     "gate",
+    "look_up",
     "pack",
     "rejected",
     "upload",

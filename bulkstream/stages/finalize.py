@@ -25,6 +25,7 @@ from bulkstream.errors import (
     AuthError,
     BulkstreamError,
     CommitRefused,
+    Conflict,
     NotFound,
     NotReady,
     OutcomeUnknown,
@@ -33,6 +34,7 @@ from bulkstream.errors import (
 from bulkstream.journal import Step
 from bulkstream.model import OnFailure, Outcome
 from bulkstream.settle import finished, settle
+from bulkstream.stages.look_up import look_up
 from bulkstream.stages.opening import Opening
 
 if TYPE_CHECKING:
@@ -138,7 +140,7 @@ class Ending:
         self._tell = tell
         self._execution: Execution | None = terms.resumed
         self._opening: Opening | None = None
-        self._commit_sent = self._in_doubt = False
+        self._commit_sent = self._in_doubt = self._disputed = False
 
     def __repr__(self) -> str:
         return f"Ending({self._execution!r}, {self._ledger.outcome})"
@@ -162,14 +164,15 @@ class Ending:
             doubt = self._opening is not None and self._opening.in_doubt
             self._ledger.outcome = Outcome.KEPT if doubt else Outcome.ABORTED
             return
-        self._ledger.outcome = Outcome.KEPT
-        if self._terms.on_failure is OnFailure.KEEP:
+        self._ledger.outcome = self._unread
+        keep = self._terms.on_failure is OnFailure.KEEP
+        if keep and not self._disputed:
             return
-        await finished(self._abort_in_time(self._execution))
+        await finished(self._end_in_time(self._outcome_of if keep else self._aborted, self._execution))
 
-    async def _abort_in_time(self, execution: Execution) -> None:
+    async def _end_in_time(self, end: Callable[[Execution], Awaitable[Outcome]], execution: Execution) -> None:
         with anyio.move_on_after(self._terms.abort_timeout_s):
-            self._ledger.outcome = await self._aborted(execution)
+            self._ledger.outcome = await end(execution)
 
     async def commit(self) -> None:
         """Commit, and set the outcome as soon as the server tells it.
@@ -182,8 +185,12 @@ class Ending:
             raise RuntimeError("no execution was opened")
         await self._journal.note(Step.COMMITTING)
         pauses = Pauses(self._terms.commit_wait_s)
-        while refusal := await settle(self._tried(self._execution), self._terms.abort_timeout_s):
-            await self._pause(refusal, pauses)
+        try:
+            while refusal := await settle(self._tried(self._execution), self._terms.abort_timeout_s):
+                await self._pause(refusal, pauses)
+        except CommitRefused as refused:
+            await self.abort()
+            self._believe(refused)
 
     async def follow(self, latest: Execution) -> None:
         """Read an execution that was committed, perhaps, until it tells; set the outcome.
@@ -249,6 +256,8 @@ class Ending:
                 return error
             if not self._in_doubt and not _may_have_committed(error):
                 self._ledger.outcome = None
+                # Somebody has closed the execution, or commits it: a gateway, perhaps, that has sent our commit twice.
+                self._disputed = isinstance(error, Conflict)
                 raise _refused(error) from error
             self._tell(f"what became of the commit is not known ({error.message or error}): asking the server")
             latest = execution
@@ -273,19 +282,39 @@ class Ending:
         )
         await anyio.sleep(wait_s)
 
+    def _believe(self, refused: CommitRefused) -> None:
+        """Raise a refusal, unless the execution itself has told something else.
+
+        Raises:
+            CommitRefused: The server did not commit.
+            OutcomeUnknown: Nobody can tell.
+        """
+        if self._ledger.outcome is Outcome.UNKNOWN:
+            raise OutcomeUnknown(f"{refused}, and nobody tells what became of it", hint=self._settling()) from refused
+        if self._ledger.outcome is not Outcome.COMMITTED:
+            raise refused
+        self._tell(f"{refused}; but the execution is committed")
+
+    def _settling(self) -> str:
+        return f"`bulkstream resume {self._ledger.run_id}` settles it; don't load the rows again before."
+
     def _conclude(self, latest: Execution) -> None:
-        stream_id, run_id = self._terms.stream_id, self._ledger.run_id
+        stream_id = self._terms.stream_id
         match latest.state:
             case ExecutionState.COMMITTED:
                 self._ledger.outcome = Outcome.COMMITTED
             case ExecutionState.FAILED:
                 self._ledger.outcome = Outcome.ABORTED
-                raise CommitRefused(f"execution {latest.id} ended as {latest.current_state}, not as SUCCESS")
+                raise CommitRefused(
+                    f"execution {latest.id} ended as {latest.current_state}, not as SUCCESS",
+                    hint="None of its rows are in the dataset: load again. If the server tells a reason, "
+                    f"`bulkstream executions get {stream_id} {latest.id}` shows it.",
+                )
             case ExecutionState.OPEN:
                 raise OutcomeUnknown(
                     f"the commit of execution {latest.id} has not come to an end: last seen as {latest.current_state}",
                     hint=f"Look again with `bulkstream executions get {stream_id} {latest.id}`: SUCCESS means that the "
-                    f"rows are in. `bulkstream resume {run_id}` settles it; don't load the rows again before.",
+                    f"rows are in. {self._settling()}",
                 )
 
     async def _read_to_the_end(self, latest: Execution) -> Execution:
@@ -314,18 +343,23 @@ class Ending:
     async def _outcome_of(self, execution: Execution) -> Outcome:
         """Say what became of an execution that can't be aborted."""
         try:
-            latest = await self._client.executions.get(execution.stream_id, execution.id)
-        except NotFound:
-            return Outcome.ABORTED
+            latest = await look_up(self._client, execution)
         except ApiError:
-            return Outcome.UNKNOWN if self._in_doubt else Outcome.KEPT
+            return self._unread
+        if latest is None:
+            return Outcome.ABORTED
         match latest.state:
             case ExecutionState.FAILED:
                 return Outcome.ABORTED
             case ExecutionState.COMMITTED:  # by a commit that the server had refused, or by somebody else
                 return Outcome.COMMITTED if self._commit_sent else Outcome.UNKNOWN
             case ExecutionState.OPEN:
-                return Outcome.UNKNOWN if self._in_doubt else Outcome.KEPT
+                return self._unread
+
+    @property
+    def _unread(self) -> Outcome:
+        """What is true of an execution that may be open, as far as its commit tells."""
+        return Outcome.UNKNOWN if self._in_doubt or self._disputed else Outcome.KEPT
 
 
 @dataclass(slots=True)

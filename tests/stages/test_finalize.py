@@ -13,6 +13,7 @@ from bulkstream.errors import (
     ApiDisconnected,
     CommitRefused,
     Conflict,
+    NotFound,
     OutcomeUnknown,
     RequestRejected,
     Throttled,
@@ -22,7 +23,7 @@ from bulkstream.journal import Unkept
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, Packed, Part, Receipt
 from bulkstream.stages import Terms, finalizing, gate
-from tests.support.scripted_client import ScriptedClient, exchange
+from tests.support.scripted_client import ScriptedClient, exchange, execution
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -159,6 +160,7 @@ async def test_commit_that_the_server_fails_later_is_refused(state: str) -> None
     assert ledger.outcome is Outcome.ABORTED
     assert isinstance(error, CommitRefused)
     assert state in str(error)
+    assert "executions get 1 7" in error.hint
 
 
 @pytest.mark.parametrize("refusal", [RequestRejected(exchange(400)), Throttled(exchange(429))])
@@ -190,6 +192,45 @@ async def test_refusal_of_a_repeated_commit_is_settled_by_reading() -> None:
     ledger, _ = await finalize(client)
 
     assert (ledger.outcome, client.calls) == (Outcome.COMMITTED, ["create", "commit", "get"])
+
+
+@pytest.mark.parametrize("on_failure", list(OnFailure))
+async def test_conflict_about_a_commit_that_took_effect_is_no_failure(on_failure: OnFailure) -> None:
+    """A gateway that sends a commit twice hands out the second answer; the execution tells that it is committed."""
+    conflict = Conflict(exchange(409))
+    client = ScriptedClient({"commit": [conflict], "abort": [conflict], "get": ["SUCCESS"]})
+
+    ledger, error = await finalize(client, terms=replace(TERMS, on_failure=on_failure))
+
+    assert (ledger.outcome, error) == (Outcome.COMMITTED, None)
+
+
+@pytest.mark.parametrize("reading", ["ACTIVE", ApiDisconnected(exchange())])
+async def test_conflict_about_a_commit_that_may_go_on_is_unknown(reading: str | Exception) -> None:
+    """What can't be aborted because it is being committed is not reported as kept."""
+    conflict = Conflict(exchange(409))
+    client = ScriptedClient({"commit": [conflict], "abort": [conflict], "get": [reading]})
+
+    ledger, error = await finalize(client)
+
+    assert ledger.outcome is Outcome.UNKNOWN
+    assert isinstance(error, OutcomeUnknown)
+    assert "bulkstream resume" in error.hint
+
+
+@pytest.mark.parametrize(("found", "outcome"), [([execution()], Outcome.KEPT), ([], Outcome.ABORTED)])
+async def test_execution_that_answers_404_is_looked_for_in_the_list(found: list[Execution], outcome: Outcome) -> None:
+    """A 404 alone does not make an open execution a gone one."""
+
+    async def fails() -> None:
+        raise ValueError("no")
+
+    gone = NotFound(exchange(404))
+    client = ScriptedClient({"abort": [gone], "get": [gone]}, found=found)
+
+    ledger, _ = await finalize(client, body=fails)
+
+    assert ledger.outcome is outcome
 
 
 @pytest.mark.parametrize("reading", ["ACTIVE", ApiDisconnected(exchange())])
