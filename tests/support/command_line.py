@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Answer = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 BIN = Path(sys.executable).parent
+PLAIN = SandboxSettings(port=0)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,12 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, answer: Answer | None = None, *, dialect: Dialect = Dialect.INSTANCE, wrap: Any = None
+    folder: Path,
+    answer: Answer | None = None,
+    *,
+    dialect: Dialect = Dialect.INSTANCE,
+    wrap: Any = None,
+    settings: SandboxSettings = PLAIN,
 ) -> AsyncIterator[Server]:
     """Run a sandbox, with retries of the command line that don't wait.
 
@@ -138,6 +144,7 @@ async def serving(
         answer: Is asked first; what it returns is sent in the sandbox's place, unless it is None.
         dialect: What the command line is told to speak.
         wrap: Further middlewares.
+        settings: Of the sandbox.
     """
     seen: list[str] = []
 
@@ -148,7 +155,7 @@ async def serving(
             return answered
         return await handler(request)
 
-    async with running(SandboxSettings(port=0), middlewares=[note, *(wrap or ())]) as sandbox:
+    async with running(settings, middlewares=[note, *(wrap or ())]) as sandbox:
         environ = {
             "BULKSTREAM_URL": sandbox.url,
             "BULKSTREAM_DIALECT": dialect,
