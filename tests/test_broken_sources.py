@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import re
 import threading
 import time
@@ -75,6 +76,8 @@ async def test_source_that_raises_in_mid_read_aborts_the_load(
 async def test_source_that_hangs_does_not_keep_a_failed_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that never returns is left behind when a part fails; whatever it holds goes when it returns."""
     write_csv(tmp_path / "a.csv", 3000)
+    # A worker reports each part by itself, so that the first is on its way when the third read hangs.
+    monkeypatch.setattr(sys.modules["bulkstream.stages.pack"], "BATCH_BYTES", 1)
     release, hanging = threading.Event(), threading.Event()
 
     def hang(_: FileSegment) -> None:
@@ -91,7 +94,7 @@ async def test_source_that_hangs_does_not_keep_a_failed_load(tmp_path: Path, mon
 
         opened.answer = refuse_while_it_hangs
         try:
-            with before_read(monkeypatch, 60, hang):
+            with before_read(monkeypatch, 3, hang):
                 assert isinstance(await failed(opened, tmp_path / "a.csv"), PartFailed)
         finally:
             release.set()
