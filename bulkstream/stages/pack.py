@@ -118,11 +118,17 @@ class Packer:
         return sifted
 
     def _cut(self, buffer: Buffer) -> Chunk | None:
-        """Cut a chunk; close the source for whoever has lost patience meanwhile."""
+        """Cut a chunk; close the source for whoever has lost patience meanwhile.
+
+        A cutter that has failed has lost its place, so that nobody must cut behind it.
+        """
         if self._closed.is_set():
             return None
         try:
             return self._cutter.next(buffer)
+        except BaseException:
+            self._closed.set()
+            raise
         finally:
             if self._closed.is_set():
                 self._cutter.close()
