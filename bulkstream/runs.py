@@ -41,18 +41,18 @@ def store_of(settings: Settings) -> RunStore:
     return RunStore(settings.state.dir or state_dir(os.environ))
 
 
-def holder_of(client: ApiClient) -> Callable[[Execution], Awaitable[Holder | None]]:
-    """Return what tells which run of ours has opened an execution of the client's account."""
+def holder_of(client: ApiClient) -> Callable[[Execution, str], Awaitable[Holder | None]]:
+    """Return what tells which run of ours, but the named one, has opened an execution of the client's account."""
     store = store_of(client.settings)
 
-    def find(execution: Execution) -> Holder | None:
+    def find(execution: Execution, asking: str) -> Holder | None:
         created = execution.created or execution.started
         at = created.timestamp() if created else None
-        run = store.holder(client.base, execution.stream_id, execution.id, at)
+        run = store.holder(client.base, execution.stream_id, execution.id, at, asking=asking)
         return Holder(run.run_id, run.active) if run else None
 
-    async def find_in_thread(execution: Execution) -> Holder | None:
-        return await to_thread.run_sync(find, execution)
+    async def find_in_thread(execution: Execution, asking: str) -> Holder | None:
+        return await to_thread.run_sync(find, execution, asking)
 
     return find_in_thread
 

@@ -213,7 +213,9 @@ class RunStore:
             run.unlock()
         return removed
 
-    def holder(self, url: str, stream_id: int, execution_id: int, created: float | None = None) -> RunFolder | None:
+    def holder(
+        self, url: str, stream_id: int, execution_id: int, created: float | None = None, *, asking: str | None = None
+    ) -> RunFolder | None:
         """Find the run that has opened an execution, if it was one of ours.
 
         Args:
@@ -222,10 +224,11 @@ class RunStore:
             execution_id: The execution.
             created: When it came into being, in seconds since the epoch by the server's clock; a run that asked for
                 an execution just before, and was told nothing, is taken for the one.
+            asking: A run that is left out, because it is the one that wants to know.
         """
         perhaps = None
         for run, record in self.records():
-            if (record.plan.url, record.plan.stream_id) != (url, stream_id):
+            if run.run_id == asking or (record.plan.url, record.plan.stream_id) != (url, stream_id):
                 continue
             if execution_id == record.execution_id:
                 return run

@@ -105,8 +105,7 @@ class Opening:
 
     async def _holder(self, execution: Execution) -> Holder | None:
         """Return the other run of ours that has opened an execution."""
-        holder = await self.terms.holder(execution) if self.terms.holder else None
-        return None if holder is None or holder.run_id == self.run_id else holder
+        return await self.terms.holder(execution, self.run_id) if self.terms.holder else None
 
     async def _drop(self, execution: Execution, holder: Holder | None) -> None:
         if holder is None and self._orphan(execution):

@@ -39,7 +39,7 @@ class Terms:
         take_over: Abort what others have left open on the stream.
         resumed: The execution to go on with; None to create one.
         asked: When earlier processes of this run asked for an execution and perhaps got one, by the server's clock.
-        holder: Tells which run of ours has opened an execution.
+        holder: Tells which run of ours has opened an execution, besides the run that is named.
     """
 
     stream_id: int
@@ -52,4 +52,4 @@ class Terms:
     take_over: bool = False
     resumed: Execution | None = None
     asked: tuple[float, ...] = ()
-    holder: Callable[[Execution], Awaitable[Holder | None]] | None = None
+    holder: Callable[[Execution, str], Awaitable[Holder | None]] | None = None

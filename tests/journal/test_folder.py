@@ -205,6 +205,17 @@ async def test_holder_is_the_run_that_opened_the_execution(store: RunStore) -> N
     assert held_by("http://elsewhere", 1, 7) is None
 
 
+async def test_run_that_asks_who_holds_an_execution_is_none_of_the_answers(store: RunStore) -> None:
+    """It has asked for one at the same time as the run whose answer was lost, and is not to hide it."""
+    await made_run(store, CREATING, run_id="20260102T030405Z-first0", stream_id=1)
+    await made_run(store, CREATING, run_id="20260102T030406Z-second", stream_id=1)
+
+    found = store.holder(plan().url, 1, 8, 1001.0, asking="20260102T030406Z-second")
+
+    assert found is not None
+    assert found.run_id == "20260102T030405Z-first0"
+
+
 def test_time_of_a_run_is_in_its_name() -> None:
     """A name that tells no time is never taken for an old one."""
     assert RunFolder(Path(RUN_ID)).began == 1767323045.0

@@ -62,8 +62,8 @@ def taken(attempts: int = 1) -> Conflict:
 
 
 def held_by(run_id: str, *, active: bool = False) -> Any:
-    async def holder(_: Execution) -> Holder:
-        return Holder(run_id, active)
+    async def holder(_: Execution, asking: str) -> Holder | None:
+        return None if asking == run_id else Holder(run_id, active)
 
     return holder
 
