@@ -163,9 +163,9 @@ def resume(
     profile: Profile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Finish a run that was interrupted or kept: send what is missing, and commit.
+    """Finish a run that was interrupted or kept.
 
-    A run whose commit was sent is settled by asking the server.
+    Sends what is missing, and commits. A run whose commit was sent is settled by asking the server.
     """
     with told(as_json=as_json, document=failed_load):
         from bulkstream.cli.resume import resume as go_on
@@ -223,9 +223,9 @@ def bench(
     profile: Profile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast loads go here, what limits them, and which settings are best.
+    """Measure how fast loads go here, and what limits them.
 
-    Commits nothing: every execution is aborted.
+    Says which settings are best. Commits nothing: every execution is aborted.
     """
     with told(as_json=as_json):
         from bulkstream.bench import Target
@@ -259,6 +259,9 @@ def sandbox(
     validate: Annotated[OnOff, typer.Option(help="Check gzip and CSV of each part; off for benchmarks.")] = OnOff.ON,
     token_ttl: Annotated[float, typer.Option(help="Seconds that a token lives.", metavar="S", min=1)] = 3599.0,
     commit_delay: Annotated[float, typer.Option(help="Seconds that a commit stays ACTIVE.", metavar="S", min=0)] = 0.0,
+    commit_interval: Annotated[
+        float, typer.Option(help="Least seconds between two commits of a stream, else 429.", metavar="S", min=0)
+    ] = 0.0,
     latency: Annotated[float, typer.Option(help="Seconds added to each answer.", metavar="S", min=0)] = 0.0,
     faults: Annotated[Path | None, typer.Option(help="Script of faults to inject (TOML).", metavar="FILE")] = None,
 ) -> None:
@@ -278,6 +281,7 @@ def sandbox(
             validate=Validation(validate),
             token_ttl_s=token_ttl,
             commit_delay_s=commit_delay,
+            commit_interval_s=commit_interval,
             latency_s=latency,
             faults=load_plan(faults) if faults else None,
         )

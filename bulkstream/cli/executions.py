@@ -110,7 +110,10 @@ def abort(
     as_json: AsJson = False,
     profile: Profile = None,
 ) -> None:
-    """Abort an execution, or whichever is open; the dataset stays as it was."""
+    """Abort an execution, or whichever is open.
+
+    The dataset stays as it was.
+    """
     with told(as_json=as_json):
         from bulkstream.cli.api import call, show_execution
 

@@ -32,7 +32,7 @@ FLAGS = {
     "runs gc": "--dry-run --json --profile",
     "bench": "FILE --target --plot --json --save-profile --repeats --size --part-size --concurrency --profile --quiet",
     "doctor": "--json --profile",
-    "sandbox": "--host --port --data --port-file --faults",
+    "sandbox": "--host --port --data --port-file --commit-interval --faults",
     "streams create": "--name --column --schema --mode --key --description --json --profile",
     "streams get": "STREAM --json --profile",
     "streams update": "STREAM --name --description --column --schema --mode --key --json --profile",
@@ -132,6 +132,15 @@ async def output_of(folder: Path, *command: str) -> str:
     )
     out, _ = await process.communicate()
     return out.decode()
+
+
+@pytest.mark.parametrize("group", ["", "streams", "executions", "runs"])
+def test_a_list_of_commands_cuts_no_sentence_off(group: str) -> None:
+    """Each command's first sentence fits into 80 columns."""
+    _, _, listed = help_of(group, width=80).partition("Commands:")
+
+    assert listed
+    assert "..." not in listed
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

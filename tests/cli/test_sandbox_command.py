@@ -33,6 +33,23 @@ async def test_sandbox_serves_until_it_is_stopped(tmp_path: Path, number: signal
     assert (tmp_path / "data").is_dir()
 
 
+async def test_commits_that_follow_too_soon_can_be_asked_for(tmp_path: Path) -> None:
+    """With `--commit-interval` the second commit of a stream is refused, and nothing but the commit."""
+    (tmp_path / "a.csv").write_text("id,text\n1,a\n", "utf-8")
+    arguments = ("sandbox", "--port", "0", "--data", "data", "--commit-interval", "3600")
+    async with Shell(tmp_path).started(*arguments) as process:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        client = Shell(tmp_path, {"BULKSTREAM_URL": url, "BULKSTREAM_TOKEN": "sandbox"})
+        client.config("[upload]\ncommit_wait_s = 0\n")
+        first = await client.run("upload", "a.csv", "--dataset-name", "A", "--json")
+        second = await client.run("upload", "a.csv", "--dataset-name", "A", "--json")
+
+    assert (first.code, first.json["outcome"]) == (0, "committed")
+    assert (second.code, second.json["outcome"]) == (4, "aborted")
+    assert "answered 429" in second.json["error"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
