@@ -18,7 +18,7 @@ from bulkstream.ledger import Ledger
 from bulkstream.model import Check, Column, HeaderMode, OnFailure, UpdateMethod, Verify
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
-from bulkstream.reporter import Reporter, Silent
+from bulkstream.reporter import Notice, Reporter, Silent
 from bulkstream.resume import Resumption
 from bulkstream.runs import acquired, begun, clearing, recorded, standing, store_of, tell_kept, unfinished
 from bulkstream.settings import Upload, overridden
@@ -194,6 +194,7 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
         record = await finished(_read(found, ledger))
         if record.ended:
             ledger.recall(record.receipts, record.report or {})
+            reporter.notice(Notice(f"run {record.run_id} was {record.phase} before: nothing is left to be done"))
             return ledger.report()
         journal = await acquired(partial(Journal.go_on, found))
         async with recorded(journal, ledger, reporter):

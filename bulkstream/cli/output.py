@@ -76,7 +76,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     if not rows:
         typer.echo("none")
         return
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for title in titles:
         table.add_column(title, overflow="fold")  # an id that ends in dots is of no use
     for row in rows:

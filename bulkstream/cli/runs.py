@@ -30,9 +30,7 @@ def list_(as_json: AsJson = False, profile: Profile = None) -> None:
         if as_json:
             print_json(found)
         else:
-            titles = ("run", "state", "stream", "execution", "parts", "rows", "began")
-            keys = ("run_id", "state", "stream_id", "execution_id", "parts", "rows", "began")
-            print_table(titles, [[each[key] for key in keys] for each in found])
+            print_table(("run", "state", "stream", "parts", "rows", "began"), list(map(_row, found)))
 
 
 @runs.command()
@@ -69,13 +67,25 @@ def gc(
 
         from bulkstream.cleanup import sweep
         from bulkstream.cli.api import call
-        from bulkstream.cli.output import print_json, print_table
+        from bulkstream.cli.output import print_json
 
         swept: list[Sweep] = call(lambda client: sweep(client, dry_run=dry_run), profile)
         if as_json:
             print_json([asdict(each) for each in swept])
         else:
-            print_table(("run", "done" if not dry_run else "to do", "why"), [tuple(asdict(e).values()) for e in swept])
+            _print_swept(swept, "to do" if dry_run else "done")
+
+
+def _print_swept(swept: "list[Sweep]", title: str) -> None:
+    """Write what is done with runs; of those that have ended lately, nobody wants a line each."""
+    from bulkstream.cli.output import print_table
+    from bulkstream.journal import Phase
+
+    shown = [(each.run_id, each.fate, each.reason) for each in swept if each.reason not in set(Phase)]
+    if shown or not swept:
+        print_table(("run", title, "why"), shown)
+    if rest := len(swept) - len(shown):
+        typer.echo(f"left alone, having ended lately: {rest:,}")
 
 
 def _summary(run: "RunFolder", record: "RunRecord") -> dict[str, Any]:
@@ -88,6 +98,14 @@ def _summary(run: "RunFolder", record: "RunRecord") -> dict[str, Any]:
         "rows": sum(receipt.rows for receipt in record.receipts.values()),
         "began": _time(record.plan.created),
     }
+
+
+def _row(found: dict[str, Any]) -> tuple[object, ...]:
+    """Show a run in 80 columns: its name must not be folded, since it is copied from here."""
+    from bulkstream.cli.text import amount
+
+    began = found["began"][: len("2026-11-25 06:00")]
+    return found["run_id"], found["state"], found["stream_id"], found["parts"], amount(found["rows"]), began
 
 
 def _state(run: "RunFolder", record: "RunRecord") -> str:
@@ -111,12 +129,21 @@ def _facts(run: "RunFolder", record: "RunRecord") -> list[tuple[str, str]]:
         ("parts", f"{len(record.receipts):,} acknowledged, of up to {size(plan.part_bytes)}"),
         ("raw", f"{size(raw)} of {size(plan.total_bytes)}" if plan.total_bytes is not None else size(raw)),
         ("error", str((record.report or {}).get("error") or "-")),
-        ("next", f"bulkstream resume {record.run_id}" if not record.ended and state != "alive" else "-"),
+        ("next", "-" if record.ended or state == "alive" else _next(record)),
     ]
 
 
+def _next(record: "RunRecord") -> str:
+    """Name the command that ends a run; what came out of a pipe can only be given up, unless a commit is to settle."""
+    from bulkstream.journal import Phase
+
+    lost = record.plan.unrepeatable and record.phase is not Phase.COMMITTING
+    return f"bulkstream resume {record.run_id}{' --abort' if lost else ''}"
+
+
 def _detail(step: dict[str, Any]) -> str:
-    shown = {key: value for key, value in step.items() if key not in {"at", "step", "execution"} and value is not None}
+    hidden = {"at", "step", "execution", "server_time"}
+    shown = {key: value for key, value in step.items() if key not in hidden and value is not None}
     if "execution" in step:
         shown = {"execution": step["execution"].get("id")}
     if "outcome" in step:

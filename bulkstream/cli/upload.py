@@ -129,7 +129,7 @@ def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: b
             _say_open(report, resumable=resumable)
     if as_json:
         print_json(report.as_dict())
-    elif not quiet and (error is None or report.execution_id is not None):
+    elif not quiet and (error is None or report.execution_id is not None) and not isinstance(error, RunActive):
         print_report(report)
 
 

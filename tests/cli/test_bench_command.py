@@ -81,7 +81,7 @@ async def test_sandbox_target_and_people(shell: Shell) -> None:
     assert run.code == 0, run.err
     assert re.search(r"^(Compression|Sending|Reading and cutting) limits: ", run.out, re.MULTILINE)
     assert re.search(r"recommended +[\d,]+ MB/s", run.out)
-    assert "16KiB parts   32KiB parts" in run.out
+    assert "16KiB parts  32KiB parts" in run.out
     assert run.err.splitlines() == ["reading and cutting", "gzip", "sending", "whole load"]
     assert leftovers(shell) == []
 

@@ -66,8 +66,12 @@ class Desk:
 
     def age(self, run_id: str) -> None:
         """Let a run have begun in 2001."""
+        self.plan(run_id, "created", 1e9)
+
+    def plan(self, run_id: str, field: str, value: object) -> None:
+        """Change a run's plan."""
         with closing(sqlite3.connect(self.store.get(run_id).journal)) as db:
-            db.execute("UPDATE run SET plan = json_set(plan, '$.created', 1e9)")
+            db.execute("UPDATE run SET plan = json_set(plan, ?, ?)", (f"$.{field}", value))
             db.commit()
 
 
@@ -186,6 +190,59 @@ def test_runs_are_listed_and_shown(desk: Desk) -> None:
     assert run_id in desk.run("runs", "list").out
     assert desk.run("runs", "show", "none").code == 2
     assert "client_secret" not in shown.out, "no secret is kept"
+
+
+def test_list_of_runs_fits_80_columns(desk: Desk) -> None:
+    """A run's name is copied from there, so it is never folded."""
+    run_id = desk.kept()
+    cut_off(desk.store.get(run_id))
+    listed = desk.run("runs", "list").out.splitlines()
+
+    assert any(line.startswith(f"{run_id}  interrupted ") for line in listed)
+    assert max(map(len, listed)) <= 80
+
+
+def test_what_can_only_be_given_up_is_shown_so(desk: Desk) -> None:
+    """A run whose source was a pipe can't be finished, unless there is only its commit to settle."""
+    unsettled = desk.unknown("append")
+    kept = desk.kept("--mode", "append")
+    for run_id in (kept, unsettled):
+        desk.plan(run_id, "unrepeatable", "standard input can't be read again")
+
+    assert f"bulkstream resume {kept} --abort\n" in desk.run("runs", "show", kept).out
+    assert f"bulkstream resume {unsettled}\n" in desk.run("runs", "show", unsettled).out
+
+
+def test_run_that_has_ended_before_is_told_so(desk: Desk) -> None:
+    """Its report is printed again, and stderr says that there was nothing to do."""
+    run_id = desk.run(*LOAD).json["run_id"]
+    run = desk.run("resume", run_id)
+
+    assert (run.code, run.out.splitlines()[0]) == (0, "committed")
+    assert f"run {run_id} was committed before: nothing is left to be done" in run.err
+
+
+def test_run_that_is_alive_is_not_reported_on(desk: Desk) -> None:
+    """What its own process does is not known here; the error says so, and --json still prints its document."""
+    run_id = desk.kept()
+    with desk.store.get(run_id).lock().held():
+        for_people, as_json = desk.run("resume", run_id), desk.run("resume", run_id, "--json")
+
+    assert (for_people.code, for_people.out) == (1, "")
+    assert "is still alive" in for_people.err
+    assert as_json.json["run_id"] == run_id
+
+
+def test_gc_shows_people_only_what_is_not_over(desk: Desk) -> None:
+    """Runs that have ended are counted, in one line."""
+    kept = desk.kept()
+    assert desk.run("executions", "abort", "1", "1001").code == 0
+    ended = desk.run(*LOAD).json["run_id"]
+    run = desk.run("runs", "gc", "--dry-run")
+
+    assert kept in run.out
+    assert ended not in run.out
+    assert run.out.endswith("left alone, having ended lately: 1\n")
 
 
 def fates(run: Any) -> dict[str, str]:
