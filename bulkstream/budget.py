@@ -50,7 +50,7 @@ class Budget:
 
     def __str__(self) -> str:
         """As shown in errors."""
-        return f"{self.most:.10g} of all rows" if isinstance(self.most, float) else f"{self.most:,}"
+        return f"{self.most * 100:.10g}% of all rows" if isinstance(self.most, float) else f"{self.most:,}"
 
     @property
     def at_once(self) -> int:

@@ -184,7 +184,8 @@ def check_account(record: RunRecord, client: ApiClient) -> None:
     """
     if record.plan.dialect is not client.dialect:
         raise UsageError(
-            f"run {record.run_id} speaks the {record.plan.dialect} dialect, and the settings say {client.dialect}"
+            f"run {record.run_id} speaks the {record.plan.dialect} dialect, and the settings say {client.dialect}",
+            hint="Choose the account by BULKSTREAM_DIALECT or --profile.",
         )
     if record.plan.url != client.base and not (client.is_local(record.plan.url) and client.is_local(client.base)):
         raise UsageError(
@@ -257,4 +258,7 @@ def unfinished(store: RunStore, run_id: str | None) -> RunFolder:
     if not found:
         raise UsageError(f"no run in {store.folder} was interrupted", hint="See `bulkstream runs list`.")
     names = ", ".join(run.run_id for run in found)
-    raise UsageError(f"{len(found)} runs were interrupted: {names}", hint="Name one of them.")
+    raise UsageError(
+        f"{len(found)} runs were interrupted: {names}",
+        hint=f"Name one of them, as in `bulkstream resume {found[0].run_id}`.",
+    )

@@ -355,6 +355,7 @@ def _explain(error: ValidationError, path: Path | None) -> str:
     for each in error.errors(include_input=False):
         # Behind group and field stand names of pydantic's own, for the kinds of value that a field may have.
         field = ".".join(map(str, each["loc"][:2]))
-        found.setdefault(field, []).append(each["msg"].removeprefix("Value error, ").removeprefix("Input "))
+        said = "is no setting" if each["type"] == "extra_forbidden" else each["msg"]
+        found.setdefault(field, []).append(said.removeprefix("Value error, ").removeprefix("Input "))
     where = f" ({path})" if path else ""
     return f"invalid settings{where}: " + "; ".join(f"{field} {' or '.join(said)}" for field, said in found.items())

@@ -51,6 +51,16 @@ def test_a_share_of_the_whole_is_exact() -> None:
     assert Budget(0.01).exceeded(11, 1_000)
 
 
+def test_a_share_is_shown_as_it_is_usually_given() -> None:
+    """As a percentage, without the noise of floating point."""
+    assert [str(Budget(most)) for most in (1_000, 0.001, 0.07, 1.0)] == [
+        "1,000",
+        "0.1% of all rows",
+        "7% of all rows",
+        "100% of all rows",
+    ]
+
+
 def test_what_is_held_in_memory_is_bounded() -> None:
     """A large share does not make the rejects grow without end."""
     assert Budget(1.0).hopeless(MOST_REJECTS + 1, 0, 1_000_000, 0.5)

@@ -140,7 +140,8 @@ class _Server:
         try:
             await web.TCPSite(self._runner, self._host, self.port).start()
         except OSError as error:
-            raise UsageError(f"can't listen on {self._host}:{self.port}: {error.strerror}") from None
+            hint = "Another --port may be free; 0 takes one that is."
+            raise UsageError(f"can't listen on {self._host}:{self.port}: {error.strerror}", hint=hint) from None
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
