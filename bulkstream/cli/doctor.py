@@ -7,6 +7,7 @@ import os
 import platform
 import warnings
 from dataclasses import asdict
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,6 +19,7 @@ from bulkstream.cli.probe import probed
 from bulkstream.cli.run import run
 from bulkstream.errors import SecurityWarning, UsageError
 from bulkstream.exposure import exposed, remedy, told
+from bulkstream.runs import store_of
 from bulkstream.settings import config_path, load_settings
 from bulkstream.tune import usable_cores
 
@@ -91,8 +93,21 @@ def _account_checks(profile: str | None) -> list[Check]:
         return [Check("account", State.FAIL, str(error), code=Exit.USAGE)]
     if not settings.connection.url:
         hint = "Set BULKSTREAM_URL and BULKSTREAM_TOKEN, or BULKSTREAM_CLIENT_ID and BULKSTREAM_CLIENT_SECRET."
-        return [Check("account", State.WARN, "none is set; only this machine was looked at", hint)]
-    return run(_connected(settings))
+        return [_journals(settings), Check("account", State.WARN, "none is set; only this machine was looked at", hint)]
+    return [_journals(settings), *run(_connected(settings))]
+
+
+def _journals(settings: Settings) -> Check:
+    """Try whether journals can be written; the folder itself is left to be made by the first load."""
+    folder = store_of(settings).folder
+    if not settings.upload.journal:
+        return Check("journals", State.OK, "none are kept, so loads can't be resumed")
+    try:
+        with TemporaryFile(dir=next(each for each in (folder, *folder.parents) if each.exists())):
+            return Check("journals", State.OK, str(folder))
+    except OSError as error:
+        hint = "Name another place in BULKSTREAM_STATE_DIR, or do without by --no-journal."
+        return Check("journals", State.FAIL, f"{folder} can't be written: {error.strerror}", hint, Exit.FAILED)
 
 
 async def _connected(settings: Settings) -> list[Check]:

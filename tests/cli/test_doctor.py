@@ -35,7 +35,7 @@ async def test_machine_alone_is_looked_at_without_an_account(tmp_path: Path) -> 
     for_people, as_json = await shell.run("doctor"), await shell.run("doctor", "--json")
 
     assert (for_people.code, as_json.code) == (0, 0)
-    assert list(states(as_json)) == [*LOCAL, "account"]
+    assert list(states(as_json)) == [*LOCAL, "journals", "account"]
     assert states(as_json)["account"] == "warn"
     assert "Set BULKSTREAM_URL and BULKSTREAM_TOKEN" in for_people.out
     assert (for_people.err, as_json.err) == ("", "")
@@ -49,7 +49,7 @@ def test_good_account_passes_all_checks(tmp_path: Path, dialect: Dialect) -> Non
 
         assert {line for line in server.seen if not line.startswith("GET")} <= {"POST /oauth/token"}
     assert (run.code, run.err) == (0, "")
-    assert list(states(run)) == [*LOCAL, "account", "connect", "credentials", "link", "clock"]
+    assert list(states(run)) == [*LOCAL, "journals", "account", "connect", "credentials", "link", "clock"]
     assert {check["state"] for check in run.json} == {"ok"}
     assert {check["code"] for check in run.json} == {0}
 
@@ -137,6 +137,20 @@ def test_settings_file_that_others_may_read_is_told(tmp_path: Path, text: str, m
 
     assert found.state == state
     assert (f"chmod 600 {path}" in found.hint) is (state == "warn")
+
+
+async def test_journals_that_cant_be_written_are_told(tmp_path: Path) -> None:
+    """A load would fail without them; nothing is made by looking."""
+    (tmp_path / "file").touch()
+    shell = Shell(tmp_path)
+
+    bad = await shell.run("doctor", "--json", BULKSTREAM_STATE_DIR=str(tmp_path / "file"))
+    good = await shell.run("doctor", "--json", BULKSTREAM_STATE_DIR=str(tmp_path / "new" / "state"))
+
+    assert (bad.code, states(bad)["journals"]) == (1, "fail")
+    assert "BULKSTREAM_STATE_DIR" in next(each["hint"] for each in bad.json if each["name"] == "journals")
+    assert (good.code, states(good)["journals"]) == (0, "ok")
+    assert not (tmp_path / "new").exists()
 
 
 def test_settings_file_that_cant_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
