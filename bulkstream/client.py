@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
@@ -12,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from bulkstream.api import ApiClient, Stream
-from bulkstream.errors import BulkstreamError
+from bulkstream.errors import BulkstreamError, UsageError
 from bulkstream.journal import Journal
 from bulkstream.ledger import Ledger
 from bulkstream.model import Check, Column, HeaderMode, OnFailure, UpdateMethod, Verify
@@ -229,8 +230,8 @@ def concluding(ledger: Ledger, client: ApiClient, reporter: Reporter) -> Iterato
 
 
 def _request(source: Sources, settings: Upload, options: UploadOptions) -> Request:
+    _check_names(options)
     stream = options.get("stream")
-    mode = options.get("mode")
     schema = options.get("schema")
     return Request(
         sources=(source,) if isinstance(source, str | os.PathLike) else tuple(source),
@@ -238,7 +239,27 @@ def _request(source: Sources, settings: Upload, options: UploadOptions) -> Reque
         stream_id=stream.id if isinstance(stream, Stream) else stream,
         dataset_name=options.get("dataset_name"),
         take_over=options.get("take_over", False),
-        update_method=UpdateMethod(mode.upper()) if mode else None,
+        update_method=_method(options.get("mode")),
         key_columns=tuple(options.get("key") or ()),
         schema=tuple(schema) if schema else None,
     )
+
+
+def _check_names(options: Iterable[str]) -> None:
+    """Refuse an option that there is not: one that is misspelt would otherwise be as good as not given.
+
+    Raises:
+        UsageError: There is one.
+    """
+    known = {*UploadOptions.__annotations__, *Upload.model_fields}
+    for name in options:
+        if name not in known:
+            (meant,) = get_close_matches(name, known, 1) or ("",)
+            raise UsageError(f"an upload has no option {name!r}", hint=f"Did you mean {meant!r}?" if meant else "")
+
+
+def _method(mode: str | None) -> UpdateMethod | None:
+    try:
+        return UpdateMethod(mode.upper()) if mode else None
+    except ValueError:
+        raise UsageError(f"{mode!r} is no mode", hint=f"There are {', '.join(UpdateMethod)}.") from None

@@ -378,6 +378,28 @@ async def test_what_is_wrong_with_the_source_is_found_before_anything_is_created
         assert not any(line.startswith("POST /v1") for line in recorder.seen)
 
 
+@pytest.mark.parametrize(
+    ("options", "said", "hint"),
+    [
+        ({"max_bad_row": 5}, "no option 'max_bad_row'", "'max_bad_rows'"),
+        ({"colour": "red"}, "no option 'colour'", ""),
+        ({"mode": "merge"}, "'merge' is no mode", "UPSERT"),
+    ],
+)
+async def test_option_that_there_is_not_is_refused(
+    tmp_path: Path, options: dict[str, Any], said: str, hint: str
+) -> None:
+    """A misspelt one is never as good as none; what was meant is named, and nothing was sent."""
+    recorder = Recorder()
+    write_rows(tmp_path / "a.csv", 10)
+    async with client_of(recorder) as client:
+        with pytest.raises(UsageError, match=said) as caught:
+            await client.upload(tmp_path / "a.csv", dataset_name="O", **options)
+
+    assert hint in caught.value.hint
+    assert recorder.seen == []
+
+
 async def test_connector_stream_is_refused(tmp_path: Path) -> None:
     """A stream that Domo's own connector feeds takes no parts, and no execution is made."""
     recorder = Recorder()
