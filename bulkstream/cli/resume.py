@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bulkstream.cli.exits import Exit, exit_code
 from bulkstream.cli.progress import reporter_for
 from bulkstream.cli.run import INTERRUPTS, run
-from bulkstream.cli.upload import concluded, interruption, show
+from bulkstream.cli.upload import concluded, interruption, say_left, show
 from bulkstream.client import Client, take_up
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure
@@ -41,7 +41,11 @@ def resume(run_id: str | None, *, profile: str | None, give_up: bool, as_json: b
         found.lock()
         ledger.outcome = None
         work = _worked(found, settings, ledger, give_up=give_up, quiet=quiet)
-        run(work, interrupted=lambda: interruption(ledger, on_failure))
+        run(
+            work,
+            interrupted=lambda: interruption(ledger, on_failure),
+            leaving=lambda: say_left(ledger, resumable=True),
+        )
     except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.cli.exits import Exit, exit_code
@@ -48,7 +49,11 @@ def upload(
         resumable = journaled or on_failure is OnFailure.KEEP
         reporter = reporter_for(quiet=quiet, interval_s=settings.upload.progress_interval_s)
         request = request_of(sources, target, settings)
-        run(load_once(request, settings, ledger, reporter), interrupted=lambda: interruption(ledger, on_failure))
+        run(
+            load_once(request, settings, ledger, reporter),
+            interrupted=lambda: interruption(ledger, on_failure),
+            leaving=lambda: say_left(ledger, resumable=journaled),
+        )
     except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)
@@ -162,3 +167,10 @@ def interruption(ledger: Ledger, on_failure: OnFailure) -> str:
     ending = "aborting" if on_failure is OnFailure.ABORT else "keeping"
     doing = "waiting for the commit of" if ledger.outcome is Outcome.UNKNOWN else ending
     return f"interrupted: {doing} execution {ledger.execution_id} (again to leave at once)"
+
+
+def say_left(ledger: Ledger, *, resumable: bool) -> None:
+    """Say how to go on with a load that is left in the middle; nobody else will."""
+    if ledger.execution_id is not None and ledger.outcome not in {Outcome.COMMITTED, Outcome.ABORTED}:
+        with suppress(OSError):  # the terminal may be gone
+            _say_open(ledger.report(), resumable=resumable)

@@ -237,6 +237,7 @@ async def test_second_interrupt_leaves_at_once(tmp_path: Path, data: bytes) -> N
     assert still_held
     assert run.code == 130
     assert "an execution may still be open" in run.err
+    assert re.search(r"hint: execution 1001 of stream 1 .*`bulkstream resume \S+ --abort`", run.err)
     assert "Traceback" not in run.err
 
 
