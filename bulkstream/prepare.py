@@ -16,14 +16,14 @@ from anyio import to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.deadline import DeadlineWatch, parse_deadline
-from bulkstream.errors import SchemaError, UsageError
+from bulkstream.errors import SchemaError, SourceError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.reporter import Notice
 from bulkstream.rows import checker_of, sifter_of
 from bulkstream.runs import holder_of
 from bulkstream.settle import finished
-from bulkstream.sources import Inputs, compare, sampled_types
+from bulkstream.sources import CsvPipes, Inputs, compare, sampled_types
 from bulkstream.stages import Buffer, Cutter, Terms, rejected
 from bulkstream.tune import tuned, usable_cores
 from bulkstream.verify import Verification, with_before
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Chunk, Reject
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvFiles, CsvPipes, Types
+    from bulkstream.sources import CsvFiles, Types
     from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
 
@@ -154,6 +154,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     for text in (*inputs.once, *inputs.waiting):
         reporter.notice(Notice(text))
     source = await _open(inputs, request, _expected(request, stream))
+    if stream is not None:
+        _check_heard(source, request.update_method or stream.method)
     reporter.notice(Notice(f"{source.label}: {source.header.reason}"))
     if created := stream is None:
         stream = await _create(request, source, client)
@@ -181,6 +183,20 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
 def _check(request: Request) -> None:
     if (request.stream_id is None) == (request.dataset_name is None):
         raise UsageError("name either a stream or a dataset", hint="Use --stream ID or --dataset-name NAME.")
+
+
+def _check_heard(source: CsvFiles | CsvPipes, method: UpdateMethod | None) -> None:
+    """Refuse to empty a dataset because a producer has failed before its first byte.
+
+    Raises:
+        SourceError: A pipe has brought nothing at all, and its rows were to replace those that are there.
+    """
+    mute = source.mute if isinstance(source, CsvPipes) else ()
+    if mute and method in {UpdateMethod.REPLACE, None}:
+        raise SourceError(
+            f"{' and '.join(mute)} ended without a byte, and would empty the dataset",
+            hint="Look whether the producer has failed; to empty the dataset on purpose, send the header alone.",
+        )
 
 
 def _deadline(settings: Upload) -> DeadlineWatch | None:

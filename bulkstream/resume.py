@@ -17,7 +17,7 @@ from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
-from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, standing
+from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, other_account, standing
 from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision
 from bulkstream.stages import Ending, Opening, Terms, look_up
@@ -89,9 +89,22 @@ class Resumption:
 
     async def _take_up(self) -> None:
         check_account(self._record, self._client)
+        if self._record.plan.url != self._client.base:
+            await self._recognize()
         await self._journal.note(Step.RESUMED, process=os.getpid(), host=socket.gethostname())
         count = len(self._record.receipts)
         self._tell(f"run {self._record.run_id}: {count:,} part{'' if count == 1 else 's'} acknowledged so far")
+
+    async def _recognize(self) -> None:
+        """Let a server on another port of this machine pass if it has the run's execution.
+
+        Raises:
+            UsageError: It is another server.
+        """
+        kept = None if self._record.execution is None else self._kept()
+        found = None if kept is None else await look_up(self._client, kept)
+        if kept is None or found is None or not _alike(kept, found):
+            raise other_account(self._record, self._client)
 
     async def _execution(self) -> Execution | None:
         """Return the execution to go on with, None if one is to be created.
@@ -229,3 +242,11 @@ class Resumption:
 
     def _tell(self, text: str) -> None:
         self._reporter.notice(Notice(text))
+
+
+def _alike(kept: Execution, found: Execution) -> bool:
+    """Whether two readings are of one execution, by what never changes of it; each server counts its own ids."""
+    pairs = [(kept.created_at, found.created_at), (kept.started_at, found.started_at)]
+    pairs.append((kept.sent_data_id, found.sent_data_id))
+    shown = [one == other for one, other in pairs if one is not None and other is not None]
+    return bool(shown) and all(shown)

@@ -177,7 +177,7 @@ def check_unchanged(record: RunRecord) -> None:
 
 
 def check_account(record: RunRecord, client: ApiClient) -> None:
-    """Refuse an account other than the run's; on this machine, a server may have come back on another port.
+    """Refuse an account other than the run's; a server on this machine may have come back on another port.
 
     Raises:
         UsageError: It is another one.
@@ -188,10 +188,15 @@ def check_account(record: RunRecord, client: ApiClient) -> None:
             hint="Choose the account by BULKSTREAM_DIALECT or --profile.",
         )
     if record.plan.url != client.base and not (client.is_local(record.plan.url) and client.is_local(client.base)):
-        raise UsageError(
-            f"run {record.run_id} loads into {record.plan.url}, and the settings name {client.base}",
-            hint="Choose the account by BULKSTREAM_URL or --profile.",
-        )
+        raise other_account(record, client)
+
+
+def other_account(record: RunRecord, client: ApiClient) -> UsageError:
+    """Make the error for an account that is not the run's."""
+    return UsageError(
+        f"run {record.run_id} loads into {record.plan.url}, and the settings name {client.base}",
+        hint="Choose the account by BULKSTREAM_URL or --profile.",
+    )
 
 
 def standing(record: RunRecord) -> Outcome:

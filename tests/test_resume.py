@@ -73,6 +73,25 @@ async def test_run_that_was_cut_off_is_found_and_finished(tmp_path: Path) -> Non
         assert await opened.rows() == data
 
 
+async def test_server_that_came_back_on_another_port_is_recognized(tmp_path: Path) -> None:
+    """What it has of the run's execution tells; another server, with the same ids, is another account."""
+    data, here = write_csv(tmp_path / "a.csv", 1000), Dialect.INSTANCE
+    async with account(data=tmp_path / "server") as opened:
+        kept = await kept_run(opened, tmp_path / "a.csv", client=opened.client(here))
+    async with account() as other:
+        others = await kept_run(other, tmp_path / "a.csv", client=other.client(here))
+        assert others.execution_id == kept.execution_id
+        async with other.client(here) as client:
+            with pytest.raises(UsageError, match="and the settings name"):
+                await client.resume(kept.run_id)
+    async with account(data=tmp_path / "server") as again:
+        async with again.client(here) as client:
+            report = await client.resume(kept.run_id)
+
+        assert report.outcome is Outcome.COMMITTED
+        assert await again.rows() == data
+
+
 async def test_run_is_resumed_as_often_as_it_needs(tmp_path: Path) -> None:
     """Each process goes on where the last one stopped."""
     data = write_csv(tmp_path / "a.csv", 1000)

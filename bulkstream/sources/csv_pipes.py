@@ -131,6 +131,12 @@ class CsvPipes:
         return unrepeatable([pipe.name for pipe in self._pipes])
 
     @property
+    def mute(self) -> tuple[str, ...]:
+        """Name the pipes that came to their end without a byte, not even of a header."""
+        pipes = (file for file in self.files if isinstance(file, CsvPipe))
+        return tuple(each.pipe.name for each in pipes if each.pipe.drained and each.start == 0)
+
+    @property
     def label(self) -> str:
         """Name all that there is."""
         return ", ".join(str(file.path) if isinstance(file, CsvFile) else file.pipe.name for file in self.files)

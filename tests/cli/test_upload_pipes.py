@@ -160,6 +160,24 @@ async def test_a_producer_that_sends_nothing_is_an_empty_source(tmp_path: Path) 
     assert "error: the source is empty, so it shows no columns" in run.err
 
 
+async def test_a_producer_that_fails_at_once_does_not_empty_a_dataset(tmp_path: Path) -> None:
+    """Nothing at all is no new content; a header without rows is, and so is an empty file."""
+    (tmp_path / "a.csv").write_bytes(b"id,text\n" + DATA)
+    async with serving(tmp_path) as server:
+        await server.shell.run("upload", "a.csv", *TO_A)
+        nothing = await server.shell.run("upload", "-", *TO_A)
+        there = await server.rows()
+        with producing() as producer:
+            producer.send(b"id,text\n")
+            producer.end()
+            header = await reading(server.shell, producer.reading).run("upload", "-", *TO_A)
+
+        assert there == DATA
+        assert await server.rows() == b""
+    assert (nothing.code, header.code) == (1, 0)
+    assert "standard input ended without a byte" in nothing.json["error"]
+
+
 async def test_dry_run_reads_to_the_end(tmp_path: Path) -> None:
     """The plan of a pipe is that of a file; no server is asked, and nothing else is said."""
     (tmp_path / "a.csv").write_bytes(b"id,text\n" + DATA)
