@@ -35,6 +35,11 @@ class BulkstreamError(Exception):
             self.hint = hint
 
 
+def text_of(error: BaseException) -> str:
+    """Return an error's text as JSON can hold it: bytes of file names that are not UTF-8 are shown by escapes."""
+    return (str(error) or repr(error)).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class UsageError(BulkstreamError, ValueError):
     """An argument, a setting or a combination of them makes no sense."""
 

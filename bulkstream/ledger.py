@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.budget import Budget
-from bulkstream.errors import TooManyBadRows
+from bulkstream.errors import TooManyBadRows, text_of
 from bulkstream.memory import peak_rss_mb
 from bulkstream.model import Limit, Outcome, Report
 from bulkstream.reporter import Progress
@@ -99,7 +99,7 @@ class Ledger:
     def failed(self, error: BaseException) -> None:
         """The load has ended in an error; the outcome stays what is known of it."""
         self.outcome = self.outcome or Outcome.ABORTED
-        self.error = self.error or (str(error) or repr(error) if isinstance(error, Exception) else "interrupted")
+        self.error = self.error or (text_of(error) if isinstance(error, Exception) else "interrupted")
 
     def packed(self, packed: Packed) -> None:
         """A part was made.

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bulkstream.api import Execution, ExecutionState
 from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, OutcomeUnknown, StreamBusy
-from bulkstream.journal import Phase, Step
+from bulkstream.journal import Phase, Step, named_path
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
@@ -149,7 +149,7 @@ class Resumption:
             method=plan.method,
             verification=verification,
             sifter=await to_thread.run_sync(sifter_of, settings, plan.columns),
-            reject_file=settings.reject_file,
+            reject_file=named_path(plan.reject_file) if plan.reject_file else None,
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)

@@ -10,14 +10,25 @@ import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from bulkstream import __version__
 from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, UsageError
-from bulkstream.journal import Journal, Phase, RunFolder, RunPlan, RunStore, SourceFile, Step, Unkept, state_dir
+from bulkstream.journal import (
+    Journal,
+    Phase,
+    RunFolder,
+    RunPlan,
+    RunStore,
+    SourceFile,
+    Step,
+    Unkept,
+    kept_name,
+    named_path,
+    state_dir,
+)
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
 from bulkstream.settle import finished
@@ -26,6 +37,7 @@ from bulkstream.stages import Holder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from bulkstream.api import ApiClient, Execution
     from bulkstream.journal import RunRecord
@@ -125,7 +137,7 @@ async def clearing(record: RunRecord, ledger: Ledger, reporter: Reporter) -> Asy
         yield
     finally:
         if ledger.outcome in {Outcome.COMMITTED, Outcome.ABORTED}:
-            removing = to_thread.run_sync(remove_copies, map(Path, record.plan.spooled))
+            removing = to_thread.run_sync(remove_copies, map(named_path, record.plan.spooled))
             tell_kept(await finished(removing), reporter)
 
 
@@ -137,21 +149,21 @@ def tell_kept(copies: Sequence[Path], reporter: Reporter) -> None:
 
 def plan_file(file: CsvFile) -> SourceFile:
     """Describe a file so that it can be recognized. Blocking."""
-    path, state = Path(os.path.abspath(file.path)), file.state  # noqa: PTH100 - keeps links as they are named
+    state = file.state
     return SourceFile(
-        path=str(path),
+        path=kept_name(file.path),
         start=file.start,
         size=state.size,
         mtime_ns=state.mtime_ns,
         inode=state.inode,
-        digest=digest_of(path, state.size),
+        digest=digest_of(file.path, state.size),
         first_line=file.first_line,
     )
 
 
 def file_of(kept: SourceFile) -> CsvFile:
     """Return the file that was described."""
-    return CsvFile(Path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode), kept.first_line)
+    return CsvFile(named_path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode), kept.first_line)
 
 
 def check_unchanged(record: RunRecord) -> None:
@@ -220,6 +232,7 @@ def _change(kept: SourceFile) -> str | None:
 
 
 def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunPlan:
+    settings = request.settings
     return RunPlan(
         run_id=ledger.run_id,
         created=time.time(),
@@ -238,10 +251,11 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         total_bytes=job.source.total_bytes,
         rows_before=job.verification.before.rows if job.verification else None,
         announce_parts=job.announce_parts,
-        settings=request.settings.model_dump(mode="json", exclude_unset=True),
+        settings=settings.model_dump(mode="json", exclude_unset=True, exclude={"spool", "reject_file"}),
+        reject_file=kept_name(settings.reject_file) if settings.reject_file else None,
         files=tuple(map(plan_file, job.source.files)) if isinstance(job.source, CsvFiles) else (),
         unrepeatable=job.source.unrepeatable,
-        spooled=tuple(map(os.path.abspath, job.source.spooled)) if isinstance(job.source, CsvFiles) else (),
+        spooled=tuple(map(kept_name, job.source.spooled)) if isinstance(job.source, CsvFiles) else (),
     )
 
 

@@ -17,7 +17,7 @@ import typer
 from bulkstream.cli.allocator import keep_freed_memory
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.cli.failure import Document, failure
-from bulkstream.errors import BulkstreamError, SecurityWarning
+from bulkstream.errors import BulkstreamError, SecurityWarning, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -156,7 +156,7 @@ def _warned() -> Iterator[None]:
 
 def described(error: BaseException) -> str:
     """Say in JSON what went wrong."""
-    return "interrupted" if isinstance(error, INTERRUPTS) else str(error) or repr(error)
+    return "interrupted" if isinstance(error, INTERRUPTS) else text_of(error)
 
 
 def _print_failure(text: str, hint: str, document: Document | None) -> None:

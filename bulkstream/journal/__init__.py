@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bulkstream.journal.folder import RunFolder, RunStore, state_dir
 from bulkstream.journal.journal import Journal, Unkept
-from bulkstream.journal.plan import RunPlan, SourceFile
+from bulkstream.journal.plan import RunPlan, SourceFile, kept_name, named_path
 from bulkstream.journal.record import Event, Phase, RunRecord, Step, read_record
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "SourceFile",
     "Step",
     "Unkept",
+    "kept_name",
+    "named_path",
     "read_record",
     "state_dir",
 ]

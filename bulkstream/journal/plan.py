@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +13,23 @@ from bulkstream.model import Column, Dialect, UpdateMethod
 
 LATEST = 253_402_300_800.0
 """Seconds since the epoch at which the year 9999 ends, and with it what can be shown as a date."""
+
+
+def kept_name(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file as JSON can hold it: one that is not UTF-8 becomes a `file:` URI."""
+    name = os.path.abspath(path)  # noqa: PTH100 - keeps links as they are named
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return Path(name).as_uri()
+    return name
+
+
+def named_path(name: str) -> Path:
+    """Return the path that a kept name stands for."""
+    if name.startswith("file://"):
+        return Path(unquote(name.removeprefix("file://"), errors="surrogateescape"))
+    return Path(name)
 
 
 class Kept(BaseModel):
@@ -22,7 +42,7 @@ class SourceFile(Kept):
     """One file of the source, as it was found.
 
     Attributes:
-        path: Absolute.
+        path: A kept name, as all paths here.
         start: Where its data begins, behind byte order mark and header.
         first_line: Line on which it begins.
         digest: Of samples of its bytes.
@@ -49,7 +69,8 @@ class RunPlan(Kept):
         method: Update method that holds, None if it is not known.
         total_bytes: Of the source, without headers; None if unknown.
         announce_parts: As in the job.
-        settings: Upload settings that differ from the defaults.
+        settings: Upload settings that differ from the defaults, without those that name files.
+        reject_file: Where rows go that are left out; None for the usual place.
         unrepeatable: Why the source can't be read a second time; empty if it can.
         spooled: Paths of those files that are copies of pipes; they are removed when the run has ended.
         rows_before: Rows of the dataset before the load, where the server told.
@@ -72,6 +93,7 @@ class RunPlan(Kept):
     total_bytes: int | None = None
     announce_parts: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
+    reject_file: str | None = None
     files: tuple[SourceFile, ...] = ()
     unrepeatable: str = ""
     spooled: tuple[str, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import chdir, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -284,3 +285,38 @@ def test_gc_removes_old_journals_of_runs_that_have_ended(desk: Desk) -> None:
 
     assert fates(desk.run("runs", "gc", "--json")) == {run.json["run_id"]: "remove"}
     assert list(desk.store.list()) == []
+
+
+def test_a_file_whose_name_is_not_utf8_is_journaled_and_resumed(desk: Desk, tmp_path: Path) -> None:
+    """Linux names files by bytes: such a run is kept and resumed as any other, and its errors are told in JSON."""
+    source = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    (tmp_path / "a.csv").rename(source)
+    desk.answer = refusing(5)
+    kept = desk.run("upload", "caf*.csv", *LOAD[2:], "--on-failure", "keep")
+    assert (kept.code, kept.json["outcome"]) == (9, "kept")
+    desk.forget()
+
+    resumed = desk.run("resume", kept.json["run_id"], "--json")
+    assert (resumed.code, resumed.json["rows"]) == (0, 400)
+    shown = desk.run("runs", "show", kept.json["run_id"], "--json").json
+    assert shown["plan"]["files"][0]["path"] == source.as_uri()
+
+    source.write_bytes(b"id,text\n1\n")
+    failed = desk.run("upload", "caf*.csv", *LOAD[2:])
+    assert (failed.code, "caf\\udce9.csv, line 2" in failed.json["error"]) == (4, True)
+
+
+def test_a_reject_file_named_from_elsewhere_is_found_again(desk: Desk, tmp_path: Path) -> None:
+    """A relative name means the folder in which the run was begun, also for a process that resumes it elsewhere."""
+    with (tmp_path / "a.csv").open("ab") as file:
+        file.write(b"1,2,3,4,5,6,7\n")
+    run_id = desk.kept("--max-bad-rows", "1", "--reject-file", "bad.csv")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    with chdir(elsewhere):
+        resumed = desk.run("resume", run_id, "--json")
+
+    assert (resumed.code, resumed.json["bad_rows"]) == (3, 1)
+    assert (tmp_path / "bad.csv").is_file()
+    assert not list(elsewhere.iterdir())
