@@ -194,7 +194,7 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
     with concluding(ledger, client, reporter), found.held():
         record = await finished(_read(found, ledger))
         if record.ended:
-            ledger.recall(record.receipts, record.report or {})
+            await finished(to_thread.run_sync(ledger.recall, record.receipts, record.report or {}))
             reporter.notice(Notice(f"run {record.run_id} was {record.phase} before: nothing is left to be done"))
             return ledger.report()
         journal = await acquired(partial(Journal.go_on, found))

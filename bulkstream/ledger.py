@@ -1,7 +1,7 @@
 """The account of one load: what was cut, sent and acknowledged, and how it ended.
 
-Stages write into it, the gate, the progress line and the report read from it. It lives on the event loop: no other
-thread touches it.
+Stages write into it, the gate, the progress line and the report read from it. It lives on the event loop. Another
+thread looks at it only while nothing else happens to it: as receipts are restored, and at the gate.
 """
 
 from __future__ import annotations

@@ -112,11 +112,13 @@ async def run(
     ledger.budget = job.sifter.budget if job.sifter else ledger.budget
     ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
+    def judged() -> tuple[str, ...]:
+        changes = job.source.changes()
+        return gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
+
     async def check() -> None:
         await journal.flush()
-        changes = await to_thread.run_sync(job.source.changes)
-        reasons = gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
-        if reasons:
+        if reasons := await to_thread.run_sync(judged):
             raise GateFailed(reasons)
         ledger.judge()
         await rejects.save()

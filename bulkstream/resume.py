@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -19,6 +20,7 @@ from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
 from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, other_account, standing
 from bulkstream.settings import overridden
+from bulkstream.settle import finished
 from bulkstream.sources import CsvFiles, HeaderDecision
 from bulkstream.stages import Ending, Opening, Terms, look_up
 from bulkstream.tune import tuned, usable_cores
@@ -44,8 +46,6 @@ class Resumption:
         self._journal = journal
         self._ledger = ledger
         self._reporter = reporter
-        ledger.begin(record.plan.stream_id, record.plan.total_bytes, record.receipts)
-        ledger.execution_id = record.execution_id
 
     def __repr__(self) -> str:
         return f"Resumption({self._record.run_id}, {self._record.phase}, {len(self._record.receipts)} receipts)"
@@ -88,6 +88,10 @@ class Resumption:
             self._ledger.outcome = self._ledger.outcome or standing(self._record)
 
     async def _take_up(self) -> None:
+        plan, ledger = self._record.plan, self._ledger
+        restore = partial(ledger.begin, plan.stream_id, plan.total_bytes, self._record.receipts)
+        await finished(to_thread.run_sync(restore))  # 100,000 receipts take 0.2 s
+        ledger.execution_id = self._record.execution_id
         check_account(self._record, self._client)
         if self._record.plan.url != self._client.base:
             await self._recognize()

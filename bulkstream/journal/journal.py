@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,15 @@ from bulkstream.journal.parts import values_of
 from bulkstream.journal.tables import ADD_PART, ADD_STEP, made, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from bulkstream.journal.folder import RunFolder
     from bulkstream.journal.plan import RunPlan
     from bulkstream.journal.record import Step
     from bulkstream.model import Receipt
 
-Write = tuple[str, tuple[Any, ...]]
+Write = Callable[[sqlite3.Connection], object]
+"""A statement, made and executed on the thread: the rejects of one part can take half a second to encode."""
 
 
 class Journal:
@@ -78,8 +80,9 @@ class Journal:
             JournalUnwritable: It could not be written, or an earlier write could not.
         """
         done = asyncio.get_running_loop().create_future()
+        values = (time.time(), str(step), orjson.dumps(detail).decode())
         self._add(
-            (ADD_STEP, (time.time(), str(step), orjson.dumps(detail).decode())),
+            lambda db: db.execute(ADD_STEP, values),
             lambda: None if done.done() else done.set_result(None),
         )
         await self._settled(done)
@@ -90,7 +93,7 @@ class Journal:
         Raises:
             JournalUnwritable: An earlier write has failed.
         """
-        self._add((ADD_PART, values_of(receipt)), counted)
+        self._add(lambda db: db.execute(ADD_PART, values_of(receipt)), counted)
 
     async def flush(self) -> None:
         """Wait until all that was handed over is durable.
@@ -157,8 +160,8 @@ class Journal:
         """Write a batch in one transaction, on the thread."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for statement, values in writes:
-                self._db.execute(statement, values)
+            for write in writes:
+                write(self._db)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:

@@ -78,6 +78,7 @@ class Cutter:
         read_bytes: Bytes taken from the source so far, those that were passed over included.
         added_bytes: Line feeds put between files whose last record had none.
         live: The source may keep `next` waiting for a producer.
+        first: Number of the first chunk that is not passed over, if there is one.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Cutter:
         self._line, self._open_lines = 1, 0
         self._number = 0
         self._done = done or {}
+        self.first = next(number for number in range(1, len(self._done) + 2) if number not in self._done)
         self._marking = marking
 
     def __repr__(self) -> str:
@@ -120,11 +122,6 @@ class Cutter:
     def capacity(self) -> int:
         """Bytes that a buffer needs: a part, and a line feed between two files."""
         return self.part_bytes + 1
-
-    @property
-    def first(self) -> int:
-        """Number of the first chunk that is not passed over, if there is one."""
-        return next(number for number in range(1, len(self._done) + 2) if number not in self._done)
 
     def next(self, buffer: Buffer) -> Chunk | None:
         """Fill the buffer and return its whole records, or None at the end of the source.

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bulkstream import Client
 from bulkstream.errors import JournalUnwritable
 from bulkstream.journal import Journal, RunPlan, RunStore, SourceFile, Step, read_record
+from bulkstream.journal.parts import values_of
 from bulkstream.ledger import Ledger
 from bulkstream.model import Column, ColumnType, Dialect, Outcome, Receipt, UpdateMethod
 from bulkstream.sandbox import SandboxSettings, running
@@ -281,3 +282,18 @@ async def test_report_of_a_load_is_what_recall_shows(tmp_path: Path) -> None:
     report = ledger.report()
 
     assert (report.outcome, report.parts, report.rows, report.execution_id) == (Outcome.COMMITTED, 3, 6, 7)
+
+
+async def test_receipts_are_encoded_off_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part's rejects may be many megabytes; making a row of them holds up nobody but the journal's own thread."""
+    threads = []
+
+    def values(of: Receipt) -> tuple[Any, ...]:
+        threads.append(threading.current_thread().name)
+        return values_of(of)
+
+    monkeypatch.setattr("bulkstream.journal.journal.values_of", values)
+    run = await made_run(tmp_path, *OPENED, parts=3)
+
+    assert [name.rpartition("_")[0] for name in threads] == ["bulkstream-journal"] * 3
+    assert len(run.record().receipts) == 3
