@@ -20,7 +20,7 @@ from bulkstream.runs import store_of
 
 if TYPE_CHECKING:
     from bulkstream.api import ApiClient
-    from bulkstream.journal import RunFolder, RunRecord
+    from bulkstream.journal import RunFolder, RunOutline
 
 DAY_S = 86_400
 
@@ -71,16 +71,16 @@ def judged(run: RunFolder, before: float) -> Sweep:
     if run.active:
         return Sweep(run.run_id, Fate.LEAVE, "alive")
     try:
-        record = run.record()
+        outline = run.outline()
     except JournalEmpty:  # nobody makes it right now, since that is done under the lock
         return Sweep(run.run_id, Fate.REMOVE, "cut off before it had begun")
     except JournalDamaged as error:
         return Sweep(run.run_id, Fate.LEAVE, str(error))
-    fate, reason = _fate(record, old=record.plan.created < before)
+    fate, reason = _fate(outline, old=outline.plan.created < before)
     return Sweep(run.run_id, fate, reason)
 
 
-def _fate(record: RunRecord, *, old: bool) -> tuple[Fate, str]:
+def _fate(record: RunOutline, *, old: bool) -> tuple[Fate, str]:
     if record.ended:
         return (Fate.REMOVE, f"{record.phase} long ago") if old else (Fate.LEAVE, str(record.phase))
     if record.phase is Phase.COMMITTING:

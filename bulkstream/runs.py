@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bulkstream.api import ApiClient, Execution
-    from bulkstream.journal import RunRecord
+    from bulkstream.journal import RunOutline, RunRecord
     from bulkstream.ledger import Ledger
     from bulkstream.pipeline import Job
     from bulkstream.prepare import Request
@@ -211,7 +211,7 @@ def other_account(record: RunRecord, client: ApiClient) -> UsageError:
     )
 
 
-def standing(record: RunRecord) -> Outcome:
+def standing(record: RunOutline) -> Outcome:
     """Say what is true of a run that nobody works on, by its journal alone."""
     match record.phase:
         case Phase.COMMITTED:
@@ -271,7 +271,7 @@ def unfinished(store: RunStore, run_id: str | None) -> RunFolder:
     """
     if run_id is not None:
         return store.get(run_id)
-    found = [run for run, record in store.records() if not record.ended and not run.active]
+    found = [run for run, outline in store.outlines() if not outline.ended and not run.active]
     if len(found) == 1:
         return found[0]
     if not found:

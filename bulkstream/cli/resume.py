@@ -15,7 +15,7 @@ from bulkstream.runs import standing, store_of, unfinished
 from bulkstream.settings import Settings, load_settings, overridden
 
 if TYPE_CHECKING:
-    from bulkstream.journal import RunFolder, RunRecord
+    from bulkstream.journal import RunFolder, RunOutline
     from bulkstream.model import Report
 
 
@@ -33,7 +33,7 @@ def resume(run_id: str | None, *, profile: str | None, give_up: bool, as_json: b
     try:
         found = unfinished(store_of(load_settings(profile=profile)), run_id)
         ledger.run_id = found.run_id
-        record = found.record()
+        record = found.outline()
         settings = settings_of(record, profile)
         on_failure = overridden(settings.upload, record.plan.settings).on_failure
         ledger.stream_id, ledger.execution_id = record.plan.stream_id, record.execution_id
@@ -53,7 +53,7 @@ def resume(run_id: str | None, *, profile: str | None, give_up: bool, as_json: b
     return exit_code(error, report, given_up=give_up)
 
 
-def settings_of(record: RunRecord, profile: str | None) -> Settings:
+def settings_of(record: RunOutline, profile: str | None) -> Settings:
     """Return the settings to go on with; the run knows its account where nothing else names one.
 
     Raises:

@@ -10,7 +10,7 @@ from bulkstream.cli.run import told
 
 if TYPE_CHECKING:
     from bulkstream.cleanup import Sweep
-    from bulkstream.journal import RunFolder, RunRecord
+    from bulkstream.journal import RunFolder, RunOutline, Tally
 
 runs = typer.Typer(
     help="List, show and clear away the runs of this machine.", no_args_is_help=True, rich_markup_mode=None
@@ -22,11 +22,17 @@ RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="Name of the run.",
 def list_(as_json: AsJson = False, profile: Profile = None) -> None:
     """List the runs, the newest first."""
     with told(as_json=as_json):
+        from contextlib import suppress
+
         from bulkstream.cli.output import print_json, print_table
+        from bulkstream.errors import JournalDamaged
         from bulkstream.runs import store_of
         from bulkstream.settings import load_settings
 
-        found = [_summary(run, record) for run, record in store_of(load_settings(profile=profile)).records()]
+        found = []
+        for run, outline in store_of(load_settings(profile=profile)).outlines():
+            with suppress(JournalDamaged):
+                found.append(_summary(run, outline, run.tally()))
         if as_json:
             print_json(found)
         else:
@@ -42,12 +48,12 @@ def show(run_id: RunId, as_json: AsJson = False, profile: Profile = None) -> Non
         from bulkstream.settings import load_settings
 
         run = store_of(load_settings(profile=profile)).get(run_id)
-        record = run.record()
-        steps = [{"at": _time(each.at), "step": str(each.step), **each.detail} for each in record.events]
+        outline, tally = run.outline(), run.tally()
+        steps = [{"at": _time(each.at), "step": str(each.step), **each.detail} for each in outline.events]
         if as_json:
-            print_json({**_summary(run, record), "plan": record.plan.model_dump(mode="json"), "steps": steps})
+            print_json({**_summary(run, outline, tally), "plan": outline.plan.model_dump(mode="json"), "steps": steps})
             return
-        print_facts(_facts(run, record))
+        print_facts(_facts(run, outline, tally))
         typer.echo()
         print_table(("when", "step", "detail"), [(each["at"], each["step"], _detail(each)) for each in steps])
 
@@ -88,15 +94,15 @@ def _print_swept(swept: "list[Sweep]", title: str) -> None:
         typer.echo(f"left alone, having ended lately: {rest:,}")
 
 
-def _summary(run: "RunFolder", record: "RunRecord") -> dict[str, Any]:
+def _summary(run: "RunFolder", outline: "RunOutline", tally: "Tally") -> dict[str, Any]:
     return {
-        "run_id": record.run_id,
-        "state": _state(run, record),
-        "stream_id": record.plan.stream_id,
-        "execution_id": record.execution_id,
-        "parts": len(record.receipts),
-        "rows": sum(receipt.rows for receipt in record.receipts.values()),
-        "began": _time(record.plan.created),
+        "run_id": outline.run_id,
+        "state": _state(run, outline),
+        "stream_id": outline.plan.stream_id,
+        "execution_id": outline.execution_id,
+        "parts": tally.parts,
+        "rows": tally.rows,
+        "began": _time(outline.plan.created),
     }
 
 
@@ -108,37 +114,37 @@ def _row(found: dict[str, Any]) -> tuple[object, ...]:
     return found["run_id"], found["state"], found["stream_id"], found["parts"], amount(found["rows"]), began
 
 
-def _state(run: "RunFolder", record: "RunRecord") -> str:
+def _state(run: "RunFolder", outline: "RunOutline") -> str:
     """Name where a run stands, for people: alive, its outcome, or interrupted."""
     if run.active:
         return "alive"
-    return str(record.phase if record.ended else record.outcome or "interrupted")
+    return str(outline.phase if outline.ended else outline.outcome or "interrupted")
 
 
-def _facts(run: "RunFolder", record: "RunRecord") -> list[tuple[str, str]]:
+def _facts(run: "RunFolder", outline: "RunOutline", tally: "Tally") -> list[tuple[str, str]]:
     from bulkstream.cli.text import size
 
-    plan, raw = record.plan, sum(receipt.raw_bytes for receipt in record.receipts.values())
+    plan, raw = outline.plan, tally.raw_bytes
     files = ", ".join(file.path for file in plan.files[:3]) + (", …" if len(plan.files) > 3 else "")  # noqa: PLR2004
-    state = _state(run, record)
+    state = _state(run, outline)
     return [
-        ("run", f"{record.run_id}: {state}"),
+        ("run", f"{outline.run_id}: {state}"),
         ("account", f"{plan.url}, {plan.dialect} dialect"),
-        ("stream", f"{plan.stream_id}, execution {record.execution_id or '-'}, {plan.method or 'mode unknown'}"),
+        ("stream", f"{plan.stream_id}, execution {outline.execution_id or '-'}, {plan.method or 'mode unknown'}"),
         ("source", f"{len(plan.files):,} file(s): {files}" if plan.files else plan.unrepeatable),
-        ("parts", f"{len(record.receipts):,} acknowledged, of up to {size(plan.part_bytes)}"),
+        ("parts", f"{tally.parts:,} acknowledged, of up to {size(plan.part_bytes)}"),
         ("raw", f"{size(raw)} of {size(plan.total_bytes)}" if plan.total_bytes is not None else size(raw)),
-        ("error", str((record.report or {}).get("error") or "-")),
-        ("next", "-" if record.ended or state == "alive" else _next(record)),
+        ("error", str((outline.report or {}).get("error") or "-")),
+        ("next", "-" if outline.ended or state == "alive" else _next(outline)),
     ]
 
 
-def _next(record: "RunRecord") -> str:
+def _next(outline: "RunOutline") -> str:
     """Name the command that ends a run; what came out of a pipe can only be given up, unless a commit is to settle."""
     from bulkstream.journal import Phase
 
-    lost = record.plan.unrepeatable and record.phase is not Phase.COMMITTING
-    return f"bulkstream resume {record.run_id}{' --abort' if lost else ''}"
+    lost = outline.plan.unrepeatable and outline.phase is not Phase.COMMITTING
+    return f"bulkstream resume {outline.run_id}{' --abort' if lost else ''}"
 
 
 def _detail(step: dict[str, Any]) -> str:

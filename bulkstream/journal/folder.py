@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bulkstream.errors import JournalDamaged, JournalEmpty, JournalError, JournalUnwritable, RunActive, UsageError
-from bulkstream.journal.record import read_record
+from bulkstream.journal.record import read_outline, read_record, read_tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bulkstream.journal.record import RunRecord
+    from bulkstream.journal.record import RunOutline, RunRecord, Tally
 
 _OWNER_BYTES = 400
 PRUNED_AT_ONCE = 20
@@ -112,9 +112,26 @@ class RunFolder:
             JournalDamaged: It can't be read.
         """
         record = read_record(self.journal)
-        if record.run_id != self.run_id:
-            raise JournalDamaged(self.journal, f"it is of run {record.run_id!r}")
+        self._check(record)
         return record
+
+    def outline(self) -> RunOutline:
+        """Read the journal without its parts.
+
+        Raises:
+            JournalDamaged: It can't be read.
+        """
+        outline = read_outline(self.journal)
+        self._check(outline)
+        return outline
+
+    def tally(self) -> Tally:
+        """Add up the parts.
+
+        Raises:
+            JournalDamaged: The journal can't be read.
+        """
+        return read_tally(self.journal)
 
     @property
     def over(self) -> bool:
@@ -124,7 +141,7 @@ class RunFolder:
             JournalDamaged: The journal can't be read.
         """
         try:
-            return self.record().ended
+            return self.outline().ended
         except JournalEmpty:
             return True
 
@@ -139,6 +156,10 @@ class RunFolder:
     def remove(self) -> None:
         """Delete all of it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _check(self, outline: RunOutline) -> None:
+        if outline.run_id != self.run_id:
+            raise JournalDamaged(self.journal, f"it is of run {outline.run_id!r}")
 
     def _owner(self) -> str:
         with suppress(OSError):
@@ -190,11 +211,11 @@ class RunStore:
                 if (path / "journal.sqlite").is_file():
                     yield RunFolder(path)
 
-    def records(self) -> Iterator[tuple[RunFolder, RunRecord]]:
+    def outlines(self) -> Iterator[tuple[RunFolder, RunOutline]]:
         """Yield all runs whose journals can be read, the newest first."""
         for run in reversed(list(self.list())):
             with suppress(JournalDamaged):
-                yield run, run.record()
+                yield run, run.outline()
 
     def prune(self, before: float) -> int:
         """Remove runs that were committed, aborted or never begun, and are of before a time (seconds since the epoch).
@@ -227,12 +248,12 @@ class RunStore:
             asking: A run that is left out, because it is the one that wants to know.
         """
         perhaps = None
-        for run, record in self.records():
-            if run.run_id == asking or (record.plan.url, record.plan.stream_id) != (url, stream_id):
+        for run, outline in self.outlines():
+            if run.run_id == asking or (outline.plan.url, outline.plan.stream_id) != (url, stream_id):
                 continue
-            if execution_id == record.execution_id:
+            if execution_id == outline.execution_id:
                 return run
-            if perhaps is None and record.may_have_created(created):
+            if perhaps is None and outline.may_have_created(created):
                 perhaps = run
         return perhaps
 

@@ -48,7 +48,7 @@ def test_it_is_said_that_nothing_was_sent(unborn: RunFolder) -> None:
 
 def test_it_is_no_run(unborn: RunFolder, tmp_path: Path) -> None:
     """There is nothing to list or to resume."""
-    assert list(RunStore(tmp_path).records()) == []
+    assert list(RunStore(tmp_path).outlines()) == []
 
 
 def test_it_is_swept(unborn: RunFolder, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ async def test_runs_are_found_by_name_and_listed(store: RunStore) -> None:
     (store.runs / "stray").touch()
 
     assert [run.run_id for run in store.list()] == ["a", "b"]
-    assert [run.run_id for run, _ in store.records()] == ["b", "a"]
+    assert [run.run_id for run, _ in store.outlines()] == ["b", "a"]
     assert store.get("a").run_id == "a"
     for name in ("c", "empty", "", ".", "..", "../runs/a", "a\0"):
         with pytest.raises(UsageError, match="there is no run"):
@@ -138,7 +138,7 @@ async def test_damaged_journal_hides_no_other(store: RunStore) -> None:
         await made_run(store, run_id=name)
     store.get("a").journal.write_bytes(b"nothing")
 
-    assert [run.run_id for run, _ in store.records()] == ["b"]
+    assert [run.run_id for run, _ in store.outlines()] == ["b"]
     with pytest.raises(JournalDamaged):
         store.get("a").record()
 

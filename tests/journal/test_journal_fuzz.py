@@ -158,7 +158,7 @@ async def test_spoilt_runs_hinder_nobody(tmp_path: Path, crashed: Path) -> None:
     for number, data in enumerate((b"", b"x", (crashed / NAMES[0]).read_bytes()[:5000])):
         (await made_run(store, run_id=f"bad{number}")).journal.write_bytes(data)
 
-    assert [run.run_id for run, _ in store.records()] == ["good"]
+    assert [run.run_id for run, _ in store.outlines()] == ["good"]
     assert store.prune(float("inf")) == 0
     holder = store.holder(plan().url, 1, 7)
     assert holder is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bulkstream.errors import JournalDamaged
-from bulkstream.journal import Event, Phase, RunRecord, RunStore, Step, read_record
+from bulkstream.journal import Event, Phase, RunRecord, RunStore, Step, Tally, read_record
 from bulkstream.model import Outcome
 from bulkstream.runs import standing
 from tests.support.made_runs import EXECUTION, OPENED, ended, made_run, plan
@@ -23,7 +23,7 @@ RESUMED: tuple[Step, dict[str, Any]] = (Step.RESUMED, {"process": 1, "host": "he
 
 
 def record_of(*steps: tuple[Step, dict[str, Any]]) -> RunRecord:
-    return RunRecord(plan(), {}, tuple(Event(float(at), step, detail) for at, (step, detail) in enumerate(steps)))
+    return RunRecord(plan(), tuple(Event(float(at), step, detail) for at, (step, detail) in enumerate(steps)), {})
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,16 @@ async def test_journal_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalDamaged, match="it is of run"):
         RunStore(tmp_path).get("other").record()
     assert moved.exists()
+
+
+async def test_an_outline_does_not_read_the_parts(tmp_path: Path) -> None:
+    """Whoever looks through hundreds of runs waits for none of their parts, not even for damaged ones."""
+    run = await made_run(tmp_path, *OPENED, parts=3)
+    assert (run.outline().events, run.tally()) == (run.record().events, Tally(3, 6, 30))
+    with closing(sqlite3.connect(run.journal)) as db:
+        db.execute("UPDATE parts SET begin = 'x'")
+        db.commit()
+
+    with pytest.raises(JournalDamaged):
+        run.record()
+    assert run.outline().execution_id == 7

@@ -32,7 +32,7 @@ PLAN = RunPlan(
 
 def record(*steps: tuple[Step, Mapping[str, object]]) -> RunRecord:
     """Return a journal of these steps."""
-    return RunRecord(PLAN, {}, tuple(Event(0.0, step, detail) for step, detail in steps))
+    return RunRecord(PLAN, tuple(Event(0.0, step, detail) for step, detail in steps), {})
 
 
 def opening(created: float, *asked: float) -> tuple[ScriptedClient, Opening]:
