@@ -14,14 +14,25 @@ from anyio import to_thread
 
 from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError, UsageError
-from bulkstream.journal import Journal
+from bulkstream.journal import Journal, Phase
 from bulkstream.ledger import Ledger
 from bulkstream.model import Check, Column, HeaderMode, OnFailure, UpdateMethod, Verify
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Notice, Reporter, Silent
 from bulkstream.resume import Resumption
-from bulkstream.runs import acquired, begun, clearing, recorded, standing, store_of, tell_kept, unfinished
+from bulkstream.runs import (
+    acquired,
+    begun,
+    check_account,
+    check_unchanged,
+    clearing,
+    recorded,
+    standing,
+    store_of,
+    tell_kept,
+    unfinished,
+)
 from bulkstream.settings import Upload, overridden
 from bulkstream.settle import finished
 from bulkstream.sources import Inputs
@@ -194,9 +205,15 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
     with concluding(ledger, client, reporter), found.held():
         record = await finished(_read(found, ledger))
         if record.ended:
-            await finished(to_thread.run_sync(ledger.recall, record.receipts, record.report or {}))
+            async with clearing(record, ledger, reporter):
+                await finished(to_thread.run_sync(ledger.recall, record.receipts, record.report or {}))
             reporter.notice(Notice(f"run {record.run_id} was {record.phase} before: nothing is left to be done"))
             return ledger.report()
+        restored = partial(ledger.begin, record.plan.stream_id, record.plan.total_bytes, record.receipts)
+        await finished(to_thread.run_sync(restored))  # 100,000 receipts take 0.2 s
+        check_account(record, client)
+        if not give_up and record.phase is not Phase.COMMITTING:
+            await to_thread.run_sync(check_unchanged, record)
         journal = await acquired(partial(Journal.go_on, found))
         async with recorded(journal, ledger, reporter):
             ledger.outcome = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -18,9 +17,8 @@ from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
-from bulkstream.runs import REPEATABLE, check_account, check_unchanged, file_of, holder_of, other_account, standing
+from bulkstream.runs import REPEATABLE, file_of, holder_of, other_account, standing
 from bulkstream.settings import overridden
-from bulkstream.settle import finished
 from bulkstream.sources import CsvFiles, HeaderDecision
 from bulkstream.stages import Ending, Opening, Terms, look_up
 from bulkstream.tune import tuned, usable_cores
@@ -36,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class Resumption:
-    """One process's share of a run that another one has begun; the ledger tells how it went."""
+    """One process's share of a run that another one has begun; the ledger tells how it went.
+
+    Whoever makes it has restored the receipts, and seen that the account is the run's and, where rows are to be sent,
+    that the source is what it was.
+    """
 
     def __init__(
         self, record: RunRecord, client: ApiClient, journal: Journal, ledger: Ledger, reporter: Reporter
@@ -54,9 +56,6 @@ class Resumption:
         """Send what has no receipt and commit, or find out what became of the commit.
 
         Raises:
-            UsageError: The run belongs to another account.
-            SourceChanged: The source is not what it was; nothing was sent.
-            NotResumable: The source can't be read again.
             CommitRefused: The execution is gone, or the server did not commit.
             BulkstreamError: As a load does.
         """
@@ -65,7 +64,6 @@ class Resumption:
             if self._record.phase is Phase.COMMITTING:
                 await self._settle()
             else:
-                await to_thread.run_sync(check_unchanged, self._record)
                 await self._go_on(await self._execution())
         finally:
             self._ledger.outcome = self._ledger.outcome or standing(self._record)
@@ -74,7 +72,6 @@ class Resumption:
         """Abort what the run has left open; where its commit was sent, find out what became of it.
 
         Raises:
-            UsageError: The run belongs to another account.
             OutcomeUnknown: The commit was sent, and nobody can tell what became of it.
             ApiError: The execution could not be aborted.
         """
@@ -88,11 +85,6 @@ class Resumption:
             self._ledger.outcome = self._ledger.outcome or standing(self._record)
 
     async def _take_up(self) -> None:
-        plan, ledger = self._record.plan, self._ledger
-        restore = partial(ledger.begin, plan.stream_id, plan.total_bytes, self._record.receipts)
-        await finished(to_thread.run_sync(restore))  # 100,000 receipts take 0.2 s
-        ledger.execution_id = self._record.execution_id
-        check_account(self._record, self._client)
         if self._record.plan.url != self._client.base:
             await self._recognize()
         await self._journal.note(Step.RESUMED, process=os.getpid(), host=socket.gethostname())

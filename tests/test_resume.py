@@ -280,6 +280,34 @@ async def test_run_of_another_account_is_refused() -> None:
         assert [store.get(name).record().phase for name in ("far", "other")] == [Phase.OPEN, Phase.OPEN]
 
 
+async def test_run_that_nobody_could_go_on_with_stays_as_it_is(tmp_path: Path) -> None:
+    """A wrong account ends no run, not even one that had only begun, and leaves it its copy of a pipe."""
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(b"1\n")
+    async with account() as opened, opened.client() as client:
+        run = await made_run(store_of(client.settings), url="https://acme.domo.com", spooled=(str(copy),))
+        with pytest.raises(UsageError, match=r"loads into https://acme\.domo\.com"):
+            await client.resume(run.run_id)
+
+        assert (run.record().phase, run.record().events, copy.exists()) == (Phase.BEGUN, (), True)
+
+
+@pytest.mark.parametrize("clear", ["resume", "remove"])
+async def test_copy_of_a_run_that_has_ended_is_cleared_away(tmp_path: Path, clear: str) -> None:
+    """A process that died between a run's end and the removal of its copy leaves that to whoever comes next."""
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(b"1\n")
+    async with account() as opened, opened.client() as client:
+        steps = (*OPENED, ended(Outcome.COMMITTED))
+        run = await made_run(store_of(client.settings), *steps, url=opened.sandbox.url, spooled=(str(copy),))
+        if clear == "resume":
+            await client.resume(run.run_id)
+        else:
+            run.remove()
+
+        assert not copy.exists()
+
+
 async def test_sandbox_that_came_back_on_another_port_is_the_same(tmp_path: Path) -> None:
     """On this machine, the port is no part of the account."""
     data = write_csv(tmp_path / "a.csv", 300)

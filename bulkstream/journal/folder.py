@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bulkstream.errors import JournalDamaged, JournalEmpty, JournalError, JournalUnwritable, RunActive, UsageError
+from bulkstream.journal.plan import named_path
 from bulkstream.journal.record import read_outline, read_record, read_tally
 
 if TYPE_CHECKING:
@@ -154,7 +155,10 @@ class RunFolder:
             return math.inf
 
     def remove(self) -> None:
-        """Delete all of it."""
+        """Delete all of it, copies of pipes that a process had no time to remove included."""
+        with suppress(JournalDamaged, OSError):
+            for name in self.outline().plan.spooled:
+                named_path(name).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _check(self, outline: RunOutline) -> None:
