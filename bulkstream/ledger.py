@@ -42,6 +42,7 @@ class Ledger:
         bad_rows: Rows that were found to be bad.
         budget: How many of them may be left out.
         rejects: These rows, by the number of the part that they would have been in.
+        unrepeatable: Why the source can't be read a second time, so that the run can't be resumed; empty if it can.
         restored_bytes: Acknowledged to an earlier process that worked on this run.
         ended: When it had, by the clock of `started`; None for now. What is compared afterwards is no part of it.
         starved_s: Time in which workers read and cut, or waited for it.
@@ -70,6 +71,7 @@ class Ledger:
     bad_bytes: int = 0
     budget: Budget = field(default_factory=Budget)
     rejects: dict[int, tuple[Reject, ...]] = field(default_factory=dict)
+    unrepeatable: str = ""
     sent_bytes: int = 0
     restored_bytes: int = 0
     retries: int = 0

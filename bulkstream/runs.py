@@ -61,7 +61,7 @@ def holder_of(client: ApiClient) -> Callable[[Execution, str], Awaitable[Holder 
         created = execution.created or execution.started
         at = created.timestamp() if created else None
         run = store.holder(client.base, execution.stream_id, execution.id, at, asking=asking)
-        return Holder(run.run_id, run.active) if run else None
+        return Holder(run.run_id, run.active, run.outline().resumable) if run else None
 
     async def find_in_thread(execution: Execution, asking: str) -> Holder | None:
         return await to_thread.run_sync(find, execution, asking)

@@ -6,7 +6,7 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from bulkstream.errors import AuthError, DeadlineMissed, PartFailed, RunActive, SourceMissing, UsageError
+from bulkstream.errors import AuthError, DeadlineMissed, NotResumable, PartFailed, RunActive, SourceMissing, UsageError
 from bulkstream.model import Outcome, Report
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def exit_code(error: BaseException | None, report: Report, *, resumable: bool = 
 
 def _uncommitted(error: BaseException | None, report: Report, *, resumable: bool) -> Exit:
     """Map the end of a load that has left the dataset as it was; the reason counts before what became of it."""
-    if (code := code_of(error)) is not Exit.FAILED or isinstance(error, RunActive):
+    if (code := code_of(error)) is not Exit.FAILED or isinstance(error, RunActive | NotResumable):
         return code
     if report.outcome is Outcome.KEPT:
         return Exit.KEPT if resumable else Exit.FAILED

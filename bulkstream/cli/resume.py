@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bulkstream.cli.exits import Exit, exit_code
 from bulkstream.cli.progress import reporter_for
 from bulkstream.cli.run import INTERRUPTS, run
-from bulkstream.cli.upload import concluded, interruption, say_left, show
+from bulkstream.cli.upload import WayOut, concluded, interruption, say_left, show
 from bulkstream.client import Client, take_up
 from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure
@@ -44,12 +44,12 @@ def resume(run_id: str | None, *, profile: str | None, give_up: bool, as_json: b
         run(
             work,
             interrupted=lambda: interruption(ledger, on_failure),
-            leaving=lambda: say_left(ledger, resumable=True),
+            leaving=lambda: say_left(ledger, WayOut.FINISH),
         )
     except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)
-    show(report, error, as_json=as_json, quiet=quiet, resumable=True)
+    show(report, error, as_json=as_json, quiet=quiet, way=WayOut.FINISH)
     return exit_code(error, report, given_up=give_up)
 
 

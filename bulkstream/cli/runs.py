@@ -141,10 +141,7 @@ def _facts(run: "RunFolder", outline: "RunOutline", tally: "Tally") -> list[tupl
 
 def _next(outline: "RunOutline") -> str:
     """Name the command that ends a run; what came out of a pipe can only be given up, unless a commit is to settle."""
-    from bulkstream.journal import Phase
-
-    lost = outline.plan.unrepeatable and outline.phase is not Phase.COMMITTING
-    return f"bulkstream resume {outline.run_id}{' --abort' if lost else ''}"
+    return f"bulkstream resume {outline.run_id}{'' if outline.resumable else ' --abort'}"
 
 
 def _detail(step: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.cli.exits import Exit, exit_code
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from bulkstream.settings import Settings
 
 
+class WayOut(StrEnum):
+    """What can be done about an execution that a load has left open."""
+
+    FINISH = "finish"
+    """Resume the run."""
+    GIVE_UP = "give up"
+    """The run has a journal, but its source can't be read again."""
+    ABORT = "abort"
+    """There is no journal."""
+
+
 def upload(
     sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool, quiet: bool
 ) -> Exit:
@@ -41,24 +53,24 @@ def upload(
         quiet: Show no progress and no report, errors only.
     """
     ledger, error, on_failure = Ledger(), None, OnFailure.ABORT
-    journaled = resumable = False
+    journaled = False
     try:
         settings = load_settings({"upload": flags}, profile=target["profile"])
         on_failure = settings.upload.on_failure
         journaled = settings.upload.journal
-        resumable = journaled or on_failure is OnFailure.KEEP
         reporter = reporter_for(quiet=quiet, interval_s=settings.upload.progress_interval_s)
         request = request_of(sources, target, settings)
         run(
             load_once(request, settings, ledger, reporter),
             interrupted=lambda: interruption(ledger, on_failure),
-            leaving=lambda: say_left(ledger, resumable=journaled),
+            leaving=lambda: say_left(ledger, _way_out(journaled=journaled, ledger=ledger)),
         )
     except (Exception, *INTERRUPTS) as raised:  # noqa: BLE001 - told below, and its code returned
         error = raised
     report = concluded(ledger, error)
-    show(report, error, as_json=as_json, quiet=quiet, resumable=journaled)
-    return exit_code(error, report, resumable=resumable)
+    way = _way_out(journaled=journaled, ledger=ledger)
+    show(report, error, as_json=as_json, quiet=quiet, way=way)
+    return exit_code(error, report, resumable=way is WayOut.FINISH or on_failure is OnFailure.KEEP)
 
 
 async def load_once(request: Request, settings: Settings, ledger: Ledger, reporter: Reporter) -> Report:
@@ -122,7 +134,9 @@ def concluded(ledger: Ledger, error: BaseException | None) -> Report:
     return ledger.report()
 
 
-def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: bool, resumable: bool = False) -> None:
+def show(
+    report: Report, error: BaseException | None, *, as_json: bool, quiet: bool, way: WayOut = WayOut.ABORT
+) -> None:
     """Write the report to stdout, and the error to stderr."""
     if error is not None:
         say_error(error)
@@ -131,7 +145,7 @@ def show(report: Report, error: BaseException | None, *, as_json: bool, quiet: b
             and not isinstance(error, RunActive)
             and "bulkstream resume" not in hint_of(error)
         ):
-            _say_open(report, resumable=resumable)
+            _say_open(report, way)
     if as_json:
         print_json(report.as_dict())
     elif not quiet and (error is None or report.execution_id is not None) and not isinstance(error, RunActive):
@@ -143,13 +157,22 @@ def hint_of(error: BaseException) -> str:
     return error.hint if isinstance(error, BulkstreamError) else ""
 
 
-def _say_open(report: Report, *, resumable: bool) -> None:
+def _way_out(*, journaled: bool, ledger: Ledger) -> WayOut:
+    if not journaled:
+        return WayOut.ABORT
+    lost = ledger.unrepeatable and ledger.outcome is not Outcome.UNKNOWN  # a commit can always be settled
+    return WayOut.GIVE_UP if lost else WayOut.FINISH
+
+
+def _say_open(report: Report, way: WayOut) -> None:
     import typer
 
     which = "an execution" if report.execution_id is None else f"execution {report.execution_id}"
     what = f"{which} of stream {report.stream_id} may still be open"
     run = f"bulkstream resume {report.run_id}"
-    if resumable:
+    if way is WayOut.GIVE_UP:
+        typer.echo(f"hint: {what}, and can't be finished; drop it with `{run} --abort`", err=True)
+    elif way is WayOut.FINISH:
         typer.echo(f"hint: {what}; finish it with `{run}`, or drop it with `{run} --abort`", err=True)
     elif report.execution_id is None:
         typer.echo(f"hint: {what}; see `bulkstream executions list {report.stream_id}`", err=True)
@@ -169,8 +192,8 @@ def interruption(ledger: Ledger, on_failure: OnFailure) -> str:
     return f"interrupted: {doing} execution {ledger.execution_id} (again to leave at once)"
 
 
-def say_left(ledger: Ledger, *, resumable: bool) -> None:
+def say_left(ledger: Ledger, way: WayOut) -> None:
     """Say how to go on with a load that is left in the middle; nobody else will."""
     if ledger.execution_id is not None and ledger.outcome not in {Outcome.COMMITTED, Outcome.ABORTED}:
         with suppress(OSError):  # the terminal may be gone
-            _say_open(ledger.report(), resumable=resumable)
+            _say_open(ledger.report(), way)

@@ -107,6 +107,11 @@ class RunOutline:
         return self.phase in {Phase.COMMITTED, Phase.ABORTED}
 
     @property
+    def resumable(self) -> bool:
+        """Whether `resume` can bring it to its end: a commit can always be settled, a pipe is not read again."""
+        return not self.ended and (self.phase is Phase.COMMITTING or not self.plan.unrepeatable)
+
+    @property
     def outcome(self) -> Outcome | None:
         """How the last process that worked on it ended; None if that was cut off."""
         last = next((each for each in reversed(self.events) if each.step in {Step.ENDED, Step.RESUMED}), None)

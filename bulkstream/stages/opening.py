@@ -143,5 +143,7 @@ def _busy(execution: Execution, holder: Holder | None) -> StreamBusy:
         hint = "Wait until that run ends."
     else:
         text = f"{what} was left open by run {holder.run_id}, which came to no end"
-        hint = f"Finish it with `bulkstream resume {holder.run_id}`, or drop it with --take-over."
+        resume = f"bulkstream resume {holder.run_id}"
+        end = f"Finish it with `{resume}`" if holder.resumable else f"Give it up with `{resume} --abort`"
+        hint = f"{end}, or drop it with --take-over."
     return StreamBusy(text, execution_id=execution.id, run_id=holder.run_id if holder else None, hint=hint)

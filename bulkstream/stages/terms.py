@@ -20,10 +20,12 @@ class Holder:
 
     Attributes:
         active: A process works on it.
+        resumable: It can be finished; else it can only be given up.
     """
 
     run_id: str
     active: bool
+    resumable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bulkstream.errors import (
     GateFailed,
     MissingExtra,
     NotFound,
+    NotResumable,
     OutcomeUnknown,
     PartFailed,
     RequestRejected,
@@ -127,6 +128,11 @@ def test_aborted_load_tells_its_reason(error: BaseException, execution_id: int |
 def test_kept_run_can_be_resumed_or_is_a_failure(error: BaseException, resumable: bool, code: Exit) -> None:
     """An execution that is still open gives 9 if the run can go on; without a journal it is no clean end."""
     assert exit_code(error, report_of(Outcome.KEPT), resumable=resumable) is code
+
+
+def test_run_that_can_not_be_resumed_is_a_failure() -> None:
+    """What can only be given up gives 1: 9 would invite a script to resume it again and again."""
+    assert exit_code(NotResumable("x"), report_of(Outcome.KEPT)) is Exit.FAILED
 
 
 @pytest.mark.parametrize("outcome", [Outcome.KEPT, Outcome.UNKNOWN])

@@ -297,3 +297,28 @@ def test_closed_standard_input_is_an_error(tmp_path: Path) -> None:
 
     assert (run.returncode, run.stdout) == (1, "")
     assert "error: standard input is closed" in run.stderr
+
+
+async def test_a_pipes_kept_execution_can_only_be_given_up(tmp_path: Path) -> None:
+    """Nothing tells the user to finish what can't be read again; trying gives 1, so that no script goes on trying."""
+    answer = Arrival(2, refuse=True)
+    async with serving(tmp_path, answer, dialect=Dialect.PUBLIC) as server:
+        with producing() as producer:
+            producer.send(b"id,text\n" + DATA)
+            producer.end()
+            kept = await reading(server.shell, producer.reading).run("upload", "-", *TO_A, "--on-failure", "keep")
+        answer.refuse = False
+        give_up = ("resume", kept.json["run_id"], "--abort")
+        command = f"`bulkstream {' '.join(give_up)}`"
+        assert (kept.code, kept.json["outcome"]) == (9, "kept")
+        assert f"can't be finished; drop it with {command}" in kept.err
+
+        (tmp_path / "b.csv").write_bytes(b"id,text\n" + DATA)
+        busy = await server.shell.run("upload", "b.csv", *TO_A)
+        assert f"Give it up with {command}" in busy.err
+        shown = await server.shell.run("runs", "show", kept.json["run_id"])
+        assert command.strip("`") in shown.out
+        resumed = await server.shell.run("resume", "--json")
+        assert (resumed.code, resumed.json["outcome"]) == (1, "kept")
+        assert command in resumed.err
+        assert (await server.shell.run(*give_up)).code == 0
