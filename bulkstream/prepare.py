@@ -19,6 +19,7 @@ from bulkstream.deadline import DeadlineWatch, parse_deadline
 from bulkstream.errors import SchemaError, SourceError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
+from bulkstream.rejects import check_place
 from bulkstream.reporter import Notice
 from bulkstream.rows import checker_of, sifter_of
 from bulkstream.runs import holder_of
@@ -150,6 +151,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     deadline = _deadline(request.settings)
     await to_thread.run_sync(checker_of, request.settings.check, ())  # what it needs must be there
     await to_thread.run_sync(inputs.find)
+    if (rejects := request.settings.reject_file) is not None:
+        await to_thread.run_sync(check_place, rejects, inputs.paths)
     stream = await _find(request, client)
     for text in (*inputs.once, *inputs.waiting):
         reporter.notice(Notice(text))

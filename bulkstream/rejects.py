@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import os
 import tempfile
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from bulkstream.errors import RejectsUnwritable
+from bulkstream.errors import RejectsUnwritable, UsageError
 from bulkstream.reporter import Notice
 from bulkstream.settle import finished
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from bulkstream.ledger import Ledger
     from bulkstream.model import Reject
     from bulkstream.reporter import Reporter
+
+_HINT = "Name another place with --reject-file."
 
 TITLES = ("file", "line", "byte_offset", "reason", "encoding", "row")
 
@@ -75,11 +78,15 @@ def reject_path(named: Path | None, run_id: str, folder: Path | None) -> Path:
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
     """Write a reject file in one step, for the user's eyes only. Blocking.
 
-    A row stands there without its line end: as it is where it is UTF-8 (`encoding` is `text`), else in Base64.
+    A row stands there without its line end: as it is where it is UTF-8 (`encoding` is `text`), else in Base64. The null
+    device takes them as well; nothing else that is no file is touched, as replacing it would destroy it.
 
     Raises:
-        OSError: The system refused.
+        OSError: The system refused, or the path names what is no file.
     """
+    if path.exists() and not path.is_file():
+        _check_null(path)
+        return
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
     try:
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123 - a descriptor
@@ -92,6 +99,30 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
     except BaseException:
         Path(name).unlink()
         raise
+
+
+def check_place(path: Path, sources: Iterable[Path]) -> None:
+    """Find out before a load whether a reject file could be made at its end. Blocking.
+
+    Raises:
+        UsageError: The folder is not there or not writable, or the path names a source, or what is no file.
+    """
+    if path.exists() and any(path.samefile(source) for source in sources if source.exists()):
+        raise UsageError(f"{path} is a source, which the reject file would replace", hint=_HINT)
+    if path.exists() and not path.is_file():
+        try:
+            _check_null(path)
+        except OSError as error:
+            raise UsageError(f"rejected rows can't be written to {path}: {error.strerror}", hint=_HINT) from None
+    elif not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} for the reject file", hint=_HINT)
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"nothing may be written into {path.parent}", hint=_HINT)
+
+
+def _check_null(path: Path) -> None:
+    if not path.samefile(os.devnull):
+        raise OSError(errno.EINVAL, "it is no file", os.fspath(path))
 
 
 def _line(reject: Reject) -> tuple[object, ...]:

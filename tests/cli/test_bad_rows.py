@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
+import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +16,7 @@ from tests.support.command_line import InProcess, serving_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
 
 LOAD = ("upload", "a.csv", "--dataset-name", "A", "--part-size", "1KiB", "--json")
 GOOD = [b'%d,"a,\nb"\n' % n for n in range(1000)]
@@ -132,14 +135,50 @@ def test_a_part_without_good_rows_keeps_its_number(tmp_path: Path, server: InPro
     assert (run.code, run.json["rows"], run.json["bad_rows"]) == (3, 600, 400)
 
 
-def test_a_reject_file_that_cannot_be_written_stops_the_commit(tmp_path: Path, server: InProcess) -> None:
+def test_a_reject_file_that_cannot_be_written_stops_the_commit(
+    tmp_path: Path, server: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows are not left out unless they are kept."""
     write(tmp_path / "a.csv", {5: b"5\n"})
 
-    run = server.run(*LOAD, "--max-bad-rows", "1", "--reject-file", "nowhere/bad.csv")
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bulkstream.rejects.write_rejects", full)
+    run = server.run(*LOAD, "--max-bad-rows", "1", "--reject-file", "bad.csv")
 
     assert (run.code, run.json["outcome"]) == (4, "aborted")
-    assert "can't be written to nowhere/bad.csv" in run.json["error"]
+    assert "can't be written to bad.csv: No space left" in run.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nowhere/bad.csv", "there is no folder nowhere"),
+        ("/dev/zero", "it is no file"),
+        ("./a.csv", "is a source"),
+    ],
+)
+def test_a_reject_file_that_could_not_be_made_is_refused_at_once(
+    tmp_path: Path, server: InProcess, place: str, message: str
+) -> None:
+    """It is found before anybody is asked and not hours later, and what stands there is left as it is."""
+    write(tmp_path / "a.csv", {5: b"5\n"})
+
+    run = server.run(*LOAD, "--max-bad-rows", "1", "--reject-file", place)
+
+    assert (run.code, server.seen) == (2, [])
+    assert message in run.json["error"]
+
+
+def test_the_null_device_takes_rejects(tmp_path: Path, server: InProcess) -> None:
+    """Whoever does not want the rows can say so; the device is not replaced."""
+    write(tmp_path / "a.csv", {5: b"5\n"})
+
+    run = server.run(*LOAD, "--max-bad-rows", "1", "--reject-file", "/dev/null")
+
+    assert (run.code, run.json["bad_rows"]) == (3, 1)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
 def test_values_are_checked_when_asked_for(tmp_path: Path, server: InProcess) -> None:
