@@ -138,6 +138,11 @@ class DeadlineWatch:
     def __repr__(self) -> str:
         return f"DeadlineWatch({self.deadline:%Y-%m-%d %H:%M:%S%z}, late since {self._late_since})"
 
+    @property
+    def left_s(self) -> float:
+        """Seconds until then, 0 if it has passed."""
+        return max(0.0, (self.deadline - self._now()).total_seconds())
+
     def look(self, progress: Progress) -> None:
         """Judge a load that is not being committed yet.
 

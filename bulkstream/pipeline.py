@@ -119,6 +119,8 @@ async def run(
 
     async def check() -> None:
         await journal.flush()
+        if ledger.total_bytes is None:  # so that a deadline sees that only the commit is left
+            ledger.total_bytes = cutter.read_bytes
         if reasons := await to_thread.run_sync(judged):
             raise GateFailed(reasons)
         ledger.judge()

@@ -6,17 +6,18 @@ first request.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from anyio import to_thread
+import anyio
+from anyio import CapacityLimiter, to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.deadline import DeadlineWatch, parse_deadline
-from bulkstream.errors import SchemaError, SourceError, UsageError
+from bulkstream.errors import DeadlineMissed, SchemaError, SourceError, UsageError
 from bulkstream.model import Column, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.rejects import check_place
@@ -31,7 +32,7 @@ from bulkstream.verify import Verification, with_before
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from bulkstream.api import ApiClient, Stream
     from bulkstream.model import Chunk, Reject
@@ -144,6 +145,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         UsageError: The request contradicts itself or the stream.
         SourceError: The source can't be loaded as it is.
         SchemaError: The source's columns are not the stream's.
+        DeadlineMissed: It has passed before there was enough of the source to begin.
         MissingExtra: Types are to be checked, and pyarrow is not installed.
         ApiError: The server refused.
     """
@@ -156,13 +158,14 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     stream = await _find(request, client)
     for text in (*inputs.once, *inputs.waiting):
         reporter.notice(Notice(text))
-    source = await _open(inputs, request, _expected(request, stream))
-    if stream is not None:
-        _check_heard(source, request.update_method or stream.method)
-    reporter.notice(Notice(f"{source.label}: {source.header.reason}"))
-    if created := stream is None:
-        stream = await _create(request, source, client)
-        reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
+    with _until(deadline):
+        source = await _open(inputs, request, _expected(request, stream))
+        if stream is not None:
+            _check_heard(source, request.update_method or stream.method)
+        reporter.notice(Notice(f"{source.label}: {source.header.reason}"))
+        if created := stream is None:
+            stream = await _create(request, source, client)
+            reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
     tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
     columns = stream.columns or tuple(Column(name) for name in source.names)
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
@@ -206,6 +209,19 @@ def _deadline(settings: Upload) -> DeadlineWatch | None:
     return DeadlineWatch(parse_deadline(settings.deadline, datetime.now(UTC))) if settings.deadline else None
 
 
+@contextmanager
+def _until(deadline: DeadlineWatch | None) -> Iterator[None]:
+    """Cancel the body when the deadline passes: a producer may send nothing, and a copy of what it sends take hours.
+
+    Raises:
+        DeadlineMissed: It has passed.
+    """
+    with anyio.move_on_after(deadline.left_s if deadline else None) as scope:
+        yield
+    if deadline and scope.cancelled_caught:
+        raise DeadlineMissed(deadline.deadline)
+
+
 def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | None:
     """Return the columns that the source must have, if anybody knows them."""
     known = stream.columns if stream else ()
@@ -222,8 +238,11 @@ async def _open(inputs: Inputs, request: Request, expected: tuple[Column, ...] |
 
 
 async def _waiting(work: Callable[..., T], *args: object) -> T:
-    """Call in a thread what may wait for a producer; when cancelled, abandon it until the inputs are closed."""
-    return await to_thread.run_sync(work, *args, abandon_on_cancel=True)
+    """Call in a thread what may wait for a producer; when cancelled, abandon it until the inputs are closed.
+
+    It counts as none of the threads that all loads share, or a few silent producers would stop all others.
+    """
+    return await to_thread.run_sync(work, *args, abandon_on_cancel=True, limiter=CapacityLimiter(1))
 
 
 async def _find(request: Request, client: ApiClient) -> Stream | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,8 @@ import anyio
 import pytest
 
 from bulkstream import Client, Column, ColumnType, Outcome
-from bulkstream.errors import SourceError
+from bulkstream.errors import DeadlineMissed, SourceError
+from bulkstream.reporter import Silent
 from bulkstream.sandbox import SandboxSettings, running
 from bulkstream.settings import load_settings
 from bulkstream.sources.pipe import Pipe
@@ -21,6 +24,8 @@ from tests.support.pipes import descriptors, filled, producing
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from bulkstream.reporter import Progress
 
 COLUMNS = (Column("id", ColumnType.LONG), Column("text"))
 
@@ -99,6 +104,56 @@ async def test_a_deadline_does_not_wait_for_the_producer(account: dict[str, str]
 
             assert scope.cancelled_caught
             assert monotonic() - began < 2
+
+
+@pytest.mark.parametrize("spool", [False, True])
+async def test_a_silent_producer_misses_the_deadline(account: dict[str, str], tmp_path: Path, spool: bool) -> None:
+    """The setting holds before there is an execution too, and while a copy is made, which then is removed."""
+    folder = {"spool": tmp_path} if spool else {}
+    async with running(SandboxSettings(port=0)) as sandbox, await client_at(sandbox.url, account) as client:
+        with producing() as producer:
+            producer.send(b"id,text\n" if spool else b"")
+            with pytest.raises(DeadlineMissed, match="has passed"):
+                await client.upload(producer.name, dataset_name="A", deadline="0.2s", **folder)  # type: ignore[arg-type]
+
+        assert [each async for each in client.streams.list()] == []
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - Path's own would block, says another rule
+
+
+async def test_a_pipes_length_is_known_at_its_end(account: dict[str, str]) -> None:
+    """So a deadline that passes during the commit does not take that for a load which is under way."""
+    seen = []
+
+    class Noting(Silent):
+        def progress(self, progress: Progress) -> None:
+            seen.append(progress)
+
+    async with running(SandboxSettings(port=0)) as sandbox, await client_at(sandbox.url, account) as client:
+        with filled(b"id,text\n1,a\n") as (name,):
+            await client.upload(name, dataset_name="A", reporter=Noting())
+
+    assert (seen[0].total_bytes, seen[-1].total_bytes, seen[-1].acked_bytes) == (None, 4, 4)
+
+
+async def test_silent_producers_hold_up_no_other_load(
+    account: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are more of them than threads that loads share, and a load of a file goes by."""
+    (tmp_path / "a.csv").write_bytes(b"id,text\n1,a\n")
+    waits = Waits(monkeypatch)
+    async with running(SandboxSettings(port=0)) as sandbox, await client_at(sandbox.url, account) as client:
+        with ExitStack() as stack:
+            producers = [stack.enter_context(producing()) for _ in range(50)]
+            async with anyio.create_task_group() as tasks:
+                for n, producer in enumerate(producers):
+                    tasks.start_soon(partial(client.upload, producer.name, dataset_name=f"P{n}"))
+                for _ in producers:
+                    await waits.waited.acquire()
+                with anyio.fail_after(20):
+                    report = await client.upload(tmp_path / "a.csv", dataset_name="A")
+                tasks.cancel_scope.cancel()
+
+    assert report.rows == 1
 
 
 async def test_a_spooled_pipe_is_loaded_as_a_file(account: dict[str, str], tmp_path: Path) -> None:
