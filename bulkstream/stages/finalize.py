@@ -13,7 +13,6 @@ not sent again, because it might append twice: the execution is read instead, un
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -36,6 +35,7 @@ from bulkstream.model import OnFailure, Outcome
 from bulkstream.settle import finished, settle
 from bulkstream.stages.look_up import look_up
 from bulkstream.stages.opening import Opening
+from bulkstream.stages.pauses import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -51,9 +51,6 @@ POLL_FIRST_S, POLL_LAST_S = 0.2, 5.0
 
 UNTAKEN = (Throttled, NotReady, ApiUnreachable, AuthError)
 """Refusals that don't depend on what an earlier attempt did, so they are no echo of it."""
-
-COMMIT_AGAIN_S = 60.0
-"""Longest pause between two commits that are refused as too soon by a server that does not say when to come again."""
 
 
 @asynccontextmanager
@@ -360,23 +357,6 @@ class Ending:
     def _unread(self) -> Outcome:
         """What is true of an execution that may be open, as far as its commit tells."""
         return Outcome.UNKNOWN if self._in_doubt or self._disputed else Outcome.KEPT
-
-
-@dataclass(slots=True)
-class Pauses:
-    """How long to wait between commits that come too soon, `left` seconds in all."""
-
-    left: float
-    following: float = 1.0
-
-    def next(self, asked_s: float | None) -> float | None:
-        """Return the next pause: as long as the server asks for, else growing; None when none is left."""
-        wait_s = asked_s or self.following
-        self.following = min(2 * self.following, COMMIT_AGAIN_S)
-        if wait_s > self.left:
-            return None
-        self.left -= wait_s
-        return wait_s
 
 
 def _refused(error: ApiError) -> CommitRefused:

@@ -31,7 +31,7 @@ from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome
 from bulkstream.settle import finished, settle
 from bulkstream.stages import Ending, Terms, finalizing
-from bulkstream.stages.finalize import Pauses
+from bulkstream.stages.pauses import Pauses
 from tests.support.scripted_client import ScriptedClient, exchange, execution
 
 TERMS = Terms(stream_id=1, commit_timeout_s=0.05, commit_wait_s=1000, abort_timeout_s=0.05)
