@@ -8,7 +8,6 @@ default. The file is TOML (`config/bulkstream.toml` shows all of it); its place 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 import warnings
 from pathlib import Path
@@ -24,30 +23,11 @@ from bulkstream.exposure import exposed, remedy, told
 from bulkstream.model import Check, Dialect, HeaderMode, OnFailure, Verify
 from bulkstream.rate import RateSchedule
 from bulkstream.secret import Secret
+from bulkstream.size import GIB, KIB, MIB, Size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": KIB, "MIB": MIB, "GIB": GIB}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?I?B|)\s*", re.IGNORECASE)
-
-
-def parse_size(value: object) -> object:
-    """Turn `64MiB`, `50 MB` or `65536` into bytes; leave what is no text to the validation.
-
-    Raises:
-        ValueError: The text is no size.
-    """
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.fullmatch(value)
-    if match is None or match[2].upper() not in _UNITS:
-        raise ValueError(f"{value!r} is not a size; write for example 64MiB, 50MB or 65536")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-Size = Annotated[int, BeforeValidator(parse_size)]
 Auto = Literal["auto"]
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkstream.settings import MIB
+from bulkstream.size import MIB
 
 if TYPE_CHECKING:
     from bulkstream.settings import Upload

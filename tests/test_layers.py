@@ -21,6 +21,7 @@ LAYERS = (
         "errors",
         "model",
         "settings",
+        "size",
         "reporter",
         "memory",
         "decision",

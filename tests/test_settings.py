@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulkstream.errors import UsageError
-from bulkstream.settings import MIB, Settings, Upload, load_settings, overridden, parse_size
+from bulkstream.settings import Settings, Upload, load_settings, overridden
+from bulkstream.size import MIB, parse_size
 from tests.support import settings_file
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import UsageError
-from bulkstream.settings import MIB
+from bulkstream.size import MIB
 from bulkstream.stages import Buffer, Cutter
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from bulkstream.bench.findings import Cell, Choice, Data, Findings, Load, Machin
 from bulkstream.bench.model import best_cell, recommend, verdict
 from bulkstream.bench.rehearsal import load_rate, request_for, send_rate
 from bulkstream.bench.target import Target, Workbench, reachable, scratch
-from bulkstream.settings import KIB, MIB
+from bulkstream.size import KIB, MIB
 from bulkstream.sources import open_csv, sampled_types
 from bulkstream.stages import LADDER, codec_for
 from bulkstream.tune import tuned, usable_cores

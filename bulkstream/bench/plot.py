@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.bench.model import predict
 from bulkstream.errors import UsageError
-from bulkstream.settings import KIB, MIB
+from bulkstream.size import KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

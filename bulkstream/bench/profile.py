@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.errors import UsageError
-from bulkstream.settings import KIB, MIB
+from bulkstream.size import KIB, MIB
 
 if TYPE_CHECKING:
     from bulkstream.bench.findings import Choice

@@ -22,7 +22,8 @@ from bulkstream.cli.lineitem import lineitem
 from bulkstream.cli.output import print_facts, print_json, print_table
 from bulkstream.cli.run import run
 from bulkstream.errors import UsageError
-from bulkstream.settings import KIB, MIB, config_path, load_settings, overridden, parse_size, users_config_path
+from bulkstream.settings import config_path, load_settings, overridden, users_config_path
+from bulkstream.size import KIB, MIB, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkstream.bench import predict
-from bulkstream.settings import KIB, MIB
+from bulkstream.size import KIB, MIB
 
 if TYPE_CHECKING:
     from bulkstream.bench import Choice, Findings, Rate

@@ -26,7 +26,8 @@ from bulkstream.ledger import Ledger
 from bulkstream.model import Dialect, HeaderMode, Outcome, Verify
 from bulkstream.prepare import Request
 from bulkstream.secret import Secret
-from bulkstream.settings import MIB, Connection, Settings, Upload
+from bulkstream.settings import Connection, Settings, Upload
+from bulkstream.size import MIB
 from bulkstream.sources import open_csv
 
 if TYPE_CHECKING:

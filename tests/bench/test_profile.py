@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bulkstream.bench import Choice, edited, save_profile
 from bulkstream.errors import UsageError
-from bulkstream.settings import MIB, load_settings
+from bulkstream.settings import load_settings
+from bulkstream.size import MIB
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bulkstream.settings import GIB, KIB, MIB, Settings
+from bulkstream.settings import Settings
+from bulkstream.size import GIB, KIB, MIB
 
 PATH = Path(__file__).parents[2] / "config" / "bulkstream.toml"
 
