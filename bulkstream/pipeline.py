@@ -113,19 +113,6 @@ async def run(
     ledger.unrepeatable = job.source.unrepeatable
     ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
-    def judged() -> tuple[str, ...]:
-        changes = job.source.changes()
-        return gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
-
-    async def check() -> None:
-        await journal.flush()
-        if ledger.total_bytes is None:  # so that a deadline sees that only the commit is left
-            ledger.total_bytes = cutter.read_bytes
-        if reasons := await to_thread.run_sync(judged):
-            raise GateFailed(reasons)
-        ledger.judge()
-        await rejects.save()
-
     pilot = Pilot(job.tuning, ledger)
     packer = Packer(cutter, pilot, job.sifter)
     with one_error():
@@ -135,7 +122,7 @@ async def run(
             finalizing(
                 client,
                 job.terms,
-                check=check,
+                check=partial(_check, job, cutter, ledger=ledger, journal=journal, rejects=rejects),
                 ledger=ledger,
                 journal=journal,
                 tell=lambda text: reporter.notice(Notice(text)),
@@ -148,6 +135,22 @@ async def run(
                 journal.receipt(receipt, partial(ledger.receipt, receipt))
 
             await _pump(packer, Uploads(put, acknowledge), tuning=job.tuning, pilot=pilot, ledger=ledger)
+
+
+async def _check(job: Job, cutter: Cutter, *, ledger: Ledger, journal: Journal | Unkept, rejects: RejectFile) -> None:
+    """See that all may be committed: it is durable, accounted for, and what is left out is within bounds and saved."""
+
+    def reasons() -> tuple[str, ...]:
+        changes = job.source.changes()
+        return gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
+
+    await journal.flush()
+    if ledger.total_bytes is None:  # so that a deadline sees that only the commit is left
+        ledger.total_bytes = cutter.read_bytes
+    if found := await to_thread.run_sync(reasons):
+        raise GateFailed(found)
+    ledger.judge()
+    await rejects.save()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from bulkstream.stages.check import Judge, RowChecker
 from bulkstream.stages.codec import LADDER, Codec, codec_for
 from bulkstream.stages.crew import Crew
 from bulkstream.stages.cut import Cutter
-from bulkstream.stages.finalize import Ending, finalizing, gate
+from bulkstream.stages.finalize import Ending, finalizing
+from bulkstream.stages.gate import gate
 from bulkstream.stages.look_up import look_up
 from bulkstream.stages.opening import Opening
 from bulkstream.stages.pack import Effort, Packer, pack

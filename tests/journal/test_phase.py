@@ -22,7 +22,7 @@ COMMITTING = Event(2.0, Step.COMMITTING, {})
 
 
 def phase(*events: Event) -> Phase:
-    return RunRecord(PLAN, {}, events).phase
+    return RunRecord(PLAN, events, {}).phase
 
 
 def ended(outcome: str, **detail: Any) -> Event:
