@@ -189,7 +189,9 @@ def check_unchanged(record: RunRecord) -> None:
 
 
 def check_account(record: RunRecord, client: ApiClient) -> None:
-    """Refuse an account other than the run's; a server on this machine may have come back on another port.
+    """Refuse an account other than the run's.
+
+    A server on this machine may have come back on another port; the run's execution can tell, where there is one.
 
     Raises:
         UsageError: It is another one.
@@ -199,7 +201,8 @@ def check_account(record: RunRecord, client: ApiClient) -> None:
             f"run {record.run_id} speaks the {record.plan.dialect} dialect, and the settings say {client.dialect}",
             hint="Choose the account by BULKSTREAM_DIALECT or --profile.",
         )
-    if record.plan.url != client.base and not (client.is_local(record.plan.url) and client.is_local(client.base)):
+    moved = client.is_local(record.plan.url) and client.is_local(client.base) and record.execution is not None
+    if record.plan.url != client.base and not moved:
         raise other_account(record, client)
 
 
