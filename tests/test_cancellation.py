@@ -21,7 +21,7 @@ from bulkstream.journal import Journal, Step
 from bulkstream.ledger import Ledger
 from bulkstream.model import Dialect
 from bulkstream.runs import store_of
-from tests.support.accounts import account, cut_off, kept_run, losing, refusing, run_of, write_csv
+from tests.support.accounts import account, cut_off, kept_run, losing, moved, refusing, run_of, write_csv
 from tests.support.leftovers import open_files, threads
 from tests.support.stepping import PACKAGE, SteppingLoop, Victim, awaiting_functions
 
@@ -144,6 +144,13 @@ async def resuming(scene: Scene) -> Coroutine[Any, Any, None]:
     return scene.resume((await kept(scene)).run_id)
 
 
+async def resuming_elsewhere(scene: Scene) -> Coroutine[Any, Any, None]:
+    """The server has come back on another port."""
+    report = await kept(scene)
+    moved(run_of(scene.opened, report.run_id), "http://127.0.0.1:9")
+    return scene.resume(report.run_id)
+
+
 async def settling(scene: Scene) -> Coroutine[Any, Any, None]:
     """The commit of the run did not arrive, and nobody knows."""
     scene.opened.answer = losing("/commit", effect=False, blind=True)
@@ -263,6 +270,7 @@ PLAYS = {
     for play in (
         Play(loading, sandbox=(("commit_delay_s", 0.02),)),
         Play(resuming),
+        Play(resuming_elsewhere),
         Play(failing),
         Play(announcing, Dialect.INSTANCE),
         Play(losing_the_creation),

@@ -169,6 +169,13 @@ def run_of(opened: Account, run_id: str) -> RunFolder:
     return store_of(opened.client().settings).get(run_id)
 
 
+def moved(run: RunFolder, url: str) -> None:
+    """Make a journal what it would be if the server had been at another address when the run began."""
+    with closing(sqlite3.connect(run.journal)) as db:
+        db.execute("UPDATE run SET plan = json_set(plan, '$.url', ?)", (url,))
+        db.commit()
+
+
 def cut_off(run: RunFolder, *, back_to: str = "ended") -> None:
     """Make a journal what it would be if the process had been killed before it took a step."""
     with closing(sqlite3.connect(run.journal)) as db:
