@@ -8,7 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +22,8 @@ from tests.support.command_line import BIN, Run, Server, ended, serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from aiohttp import web
 
 
 async def wrapped(server: Server, *command: str) -> Run:
@@ -131,8 +133,14 @@ async def test_limit_of_file_sizes_from_the_beginning(tmp_path: Path) -> None:
 async def test_disk_that_is_full_in_the_middle_aborts(tmp_path: Path) -> None:
     """The execution is aborted and the dataset as it was; stderr says that the journal lacks the outcome."""
     write_source(tmp_path)
-    with tiny_disk(tmp_path / "disk", "120k") as disk:
-        async with serving(tmp_path, dialect=Dialect.PUBLIC) as server:
+    with tiny_disk(tmp_path / "disk", "1m") as disk:
+
+        async def fill(request: web.Request) -> None:
+            if request.path.endswith("/part/2"):
+                with suppress(OSError):
+                    (disk / "filler").write_bytes(bytes(1 << 20))
+
+        async with serving(tmp_path, fill, dialect=Dialect.PUBLIC) as server:
             server.shell.environ["BULKSTREAM_STATE_DIR"] = str(disk)
             run = await server.shell.run(*UPLOAD, "--json")
 
