@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from bulkstream.api import ApiClient
     from bulkstream.journal import RunFolder, RunOutline
 
-DAY_S = 86_400
-
 
 class Fate(StrEnum):
     """What is done with a run."""
@@ -52,7 +50,7 @@ async def sweep(client: ApiClient, *, dry_run: bool = False) -> list[Sweep]:
     Raises:
         OSError: The state directory can't be read.
     """
-    before = time.time() - client.settings.state.keep_days * DAY_S
+    before = client.settings.state.old_before(time.time())
     runs = await to_thread.run_sync(lambda: list(store_of(client.settings).list()))
     swept = []
     for run in runs:

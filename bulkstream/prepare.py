@@ -170,7 +170,10 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     columns = stream.columns or tuple(Column(name) for name in source.names)
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
-    verification = _verification(request, stream, source)
+    method = request.update_method or stream.method
+    verification = Verification.of(
+        request.settings, source=source, dataset_id=stream.dataset_id, columns=stream.columns, method=method
+    )
     return Job(
         source,
         replace(_terms(request, stream, columns), holder=holder_of(client)),
@@ -178,7 +181,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         request.settings.max_record_size,
         announce,
         columns=columns,
-        method=request.update_method or stream.method,
+        method=method,
         deadline=deadline,
         verification=verification if created else await with_before(verification, client, reporter),
         sifter=sifter_of(request.settings, columns),
@@ -283,29 +286,11 @@ async def _create(request: Request, source: CsvFiles | CsvPipes, client: ApiClie
 def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Terms:
     keys = request.key_columns or tuple(stream.key_columns)
     _check_keys(keys, request.update_method, columns)
-    return Terms(
-        stream_id=stream.id,
+    return replace(
+        Terms.of(request.settings, stream.id),
         update_method=request.update_method,
         key_columns=keys if request.update_method is UpdateMethod.UPSERT else (),
-        on_failure=request.settings.on_failure,
-        commit_timeout_s=request.settings.commit_timeout_s,
-        commit_wait_s=request.settings.commit_wait_s,
-        abort_timeout_s=request.settings.abort_timeout_s,
         take_over=request.take_over,
-    )
-
-
-def _verification(request: Request, stream: Stream, source: CsvFiles | CsvPipes) -> Verification:
-    """Return what is to be compared after the commit, for a dataset that is empty before it."""
-    settings = request.settings
-    return Verification(
-        how=settings.verify,
-        source=source,
-        dataset_id=stream.dataset_id,
-        columns=stream.columns,
-        method=request.update_method or stream.method,
-        timeout_s=settings.verify_timeout_s,
-        max_record_bytes=settings.max_record_size,
     )
 
 

@@ -97,9 +97,9 @@ class Resumption:
         Raises:
             UsageError: It is another server.
         """
-        kept = None if self._record.execution is None else self._kept()
-        found = None if kept is None else await look_up(self._client, kept)
-        if kept is None or found is None or not _alike(kept, found):
+        kept = self._kept()  # `check_account` lets no run pass that has none
+        found = await look_up(self._client, kept)
+        if found is None or not _alike(kept, found):
             raise other_account(self._record, self._client)
 
     async def _execution(self) -> Execution | None:
@@ -166,14 +166,9 @@ class Resumption:
         except ApiError as error:  # no reason not to go on
             self._tell(f"the run can't be verified: {error}")
             return None
-        return Verification(
-            how=settings.verify,
-            source=source,
-            dataset_id=stream.dataset_id,
-            columns=self._record.plan.columns,
-            method=self._record.plan.method,
-            timeout_s=settings.verify_timeout_s,
-            max_record_bytes=settings.max_record_size,
+        plan = self._record.plan
+        return Verification.of(
+            settings, source=source, dataset_id=stream.dataset_id, columns=plan.columns, method=plan.method
         )
 
     async def _settle(self) -> None:
@@ -222,15 +217,12 @@ class Resumption:
             raise JournalDamaged(self._journal.run.journal, "its execution is none") from error
 
     def _terms(self, on_failure: OnFailure, execution: Execution | None) -> Terms:
-        plan, settings = self._record.plan, self._settings
-        return Terms(
-            stream_id=plan.stream_id,
+        plan = self._record.plan
+        return replace(
+            Terms.of(self._settings, plan.stream_id),
             update_method=plan.mode,
             key_columns=plan.key_columns,
             on_failure=on_failure,
-            commit_timeout_s=settings.commit_timeout_s,
-            commit_wait_s=settings.commit_wait_s,
-            abort_timeout_s=settings.abort_timeout_s,
             resumed=execution,
             asked=() if execution else self._record.asked,
             holder=holder_of(self._client),

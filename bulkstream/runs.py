@@ -58,8 +58,7 @@ def holder_of(client: ApiClient) -> Callable[[Execution, str], Awaitable[Holder 
     store = store_of(client.settings)
 
     def find(execution: Execution, asking: str) -> Holder | None:
-        created = execution.created or execution.started
-        at = created.timestamp() if created else None
+        at = execution.began.timestamp() if execution.began else None
         run = store.holder(client.base, execution.stream_id, execution.id, at, asking=asking)
         return Holder(run.run_id, run.active, run.outline().resumable) if run else None
 
@@ -78,11 +77,11 @@ async def begun(job: Job, request: Request, client: ApiClient, ledger: Ledger) -
     """
     if not request.settings.journal:
         return Unkept()
-    store, keep_days = store_of(client.settings), client.settings.state.keep_days
+    store, state = store_of(client.settings), client.settings.state
 
     def begin() -> Journal:
         plan = _plan(job, request, client, ledger)
-        store.prune(time.time() - keep_days * 86_400)
+        store.prune(state.old_before(time.time()))
         run = store.add(ledger.run_id)
         try:
             return Journal.begin(run, plan)

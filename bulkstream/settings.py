@@ -157,6 +157,9 @@ class Upload(_Group):
     )
 
 
+DAY_S = 86_400
+
+
 class State(_Group):
     """Where the journals of runs are kept, and how long."""
 
@@ -164,6 +167,10 @@ class State(_Group):
         None, description="folder for journals; unset: bulkstream under XDG_STATE_HOME, else ~/.local/state"
     )
     keep_days: float = Field(30.0, ge=0, description="days after which journals of finished runs are removed")
+
+    def old_before(self, now: float) -> float:
+        """Return before when a run must have begun to be old; both in seconds since the epoch."""
+        return now - self.keep_days * DAY_S
 
 
 class Settings(_Group):
@@ -207,8 +214,12 @@ def config_path(environ: Mapping[str, str]) -> Path | None:
 
 def users_config_path(environ: Mapping[str, str]) -> Path:
     """Where the user's own settings file belongs, whether it exists or not."""
-    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
-    return Path(home) / "bulkstream" / "config.toml"
+    return xdg_home(environ, "XDG_CONFIG_HOME", ".config") / "bulkstream" / "config.toml"
+
+
+def xdg_home(environ: Mapping[str, str], name: str, default: str) -> Path:
+    """Return one of the user's folders: where the variable says, else below the home (XDG Base Directory)."""
+    return Path(environ.get(name) or Path(environ.get("HOME", "~")).expanduser() / default)
 
 
 def load_settings(

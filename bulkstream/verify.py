@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bulkstream.ledger import Ledger
     from bulkstream.model import Column
     from bulkstream.reporter import Reporter
+    from bulkstream.settings import Upload
     from bulkstream.sources import Source
 
 POLL_FIRST_S, POLL_LAST_S = 0.2, 5.0
@@ -64,6 +65,27 @@ class Verification:
     timeout_s: float
     max_record_bytes: int
     before: Before = field(default_factory=Before)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Upload,
+        *,
+        source: Source,
+        dataset_id: str,
+        columns: tuple[Column, ...],
+        method: UpdateMethod | None,
+    ) -> Verification:
+        """Return what the settings want compared, for a dataset that is empty before the commit."""
+        return cls(
+            how=settings.verify,
+            source=source,
+            dataset_id=dataset_id,
+            columns=columns,
+            method=method,
+            timeout_s=settings.verify_timeout_s,
+            max_record_bytes=settings.max_record_size,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ class Execution(Dated):
         return str(next(key for key in (self.sent_data_id, self.upload_id, self.id) if key is not None))
 
     @property
+    def began(self) -> datetime | None:
+        """When it came into being, in UTC: `created_at`, or `started_at` where that is all that is shown."""
+        return self.created or self.started
+
+    @property
     def started(self) -> datetime | None:
         """`started_at` in UTC, None if it is not shown or can't be read."""
         return utc(self.started_at)

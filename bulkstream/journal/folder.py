@@ -12,16 +12,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from bulkstream.errors import JournalDamaged, JournalEmpty, JournalError, JournalUnwritable, RunActive, UsageError
 from bulkstream.journal.plan import named_path
 from bulkstream.journal.record import read_outline, read_record, read_tally
+from bulkstream.settings import xdg_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bulkstream.journal.record import RunOutline, RunRecord, Tally
+
+OutlineT = TypeVar("OutlineT", bound="RunOutline")
 
 _OWNER_BYTES = 400
 PRUNED_AT_ONCE = 20
@@ -31,8 +34,7 @@ def state_dir(environ: Mapping[str, str]) -> Path:
     """Where state is kept: `BULKSTREAM_STATE_DIR`, else the user's own place for it (XDG Base Directory)."""
     if named := environ.get("BULKSTREAM_STATE_DIR"):
         return Path(named).expanduser()
-    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local" / "state")
-    return Path(home) / "bulkstream"
+    return xdg_home(environ, "XDG_STATE_HOME", ".local/state") / "bulkstream"
 
 
 @dataclass(slots=True)
@@ -112,9 +114,7 @@ class RunFolder:
         Raises:
             JournalDamaged: It can't be read.
         """
-        record = read_record(self.journal)
-        self._check(record)
-        return record
+        return self._own(read_record(self.journal))
 
     def outline(self) -> RunOutline:
         """Read the journal without its parts.
@@ -122,9 +122,7 @@ class RunFolder:
         Raises:
             JournalDamaged: It can't be read.
         """
-        outline = read_outline(self.journal)
-        self._check(outline)
-        return outline
+        return self._own(read_outline(self.journal))
 
     def tally(self) -> Tally:
         """Add up the parts.
@@ -161,9 +159,11 @@ class RunFolder:
                 named_path(name).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _check(self, outline: RunOutline) -> None:
+    def _own(self, outline: OutlineT) -> OutlineT:
+        """Return what was read, if it is of this run."""
         if outline.run_id != self.run_id:
             raise JournalDamaged(self.journal, f"it is of run {outline.run_id!r}")
+        return outline
 
     def _owner(self) -> str:
         with suppress(OSError):

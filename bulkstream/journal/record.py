@@ -64,6 +64,14 @@ _PHASES = {Step.CREATING: Phase.CREATING, Step.OPENED: Phase.OPEN, Step.COMMITTI
 FINAL = {Outcome.COMMITTED: Phase.COMMITTED, Outcome.ABORTED: Phase.ABORTED}
 
 
+def may_answer(created: float, begin: float, end: float) -> bool:
+    """Whether an execution came into being so soon that it may be what was asked for, from `begin` to `end`.
+
+    All in seconds since the epoch, by the server's clock.
+    """
+    return begin - CLOCK_S <= created <= end + LATE_S
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A step, when it was taken (seconds since the epoch), and what belongs to it."""
@@ -143,7 +151,7 @@ class RunOutline:
         """Whether the run asked for an execution just before one was created, and never heard what became of that."""
         if created is None or self.ended or self.execution is not None:
             return False
-        return any(asked - CLOCK_S <= created <= asked + LATE_S for asked in self.asked)
+        return any(may_answer(created, asked, asked) for asked in self.asked)
 
     def _last(self, step: Step) -> Event | None:
         return next((each for each in reversed(self.events) if each.step is step), None)

@@ -88,7 +88,7 @@ def kind_of(value: str) -> ColumnType:
     if number := _NUMBER.fullmatch(value):
         return _kind_of_number(number)
     moment = _MOMENT.fullmatch(value)
-    if moment is None or not _in_calendar(moment):
+    if moment is None or not in_calendar(moment):
         return ColumnType.STRING
     return ColumnType.DATETIME if moment[4] else ColumnType.DATE
 
@@ -156,7 +156,8 @@ def _kind_of_number(number: re.Match[str]) -> ColumnType:
     return ColumnType.LONG if -(2**63) <= int(value) < 2**63 else ColumnType.DECIMAL
 
 
-def _in_calendar(moment: re.Match[str]) -> bool:
+def in_calendar(moment: re.Match[str]) -> bool:
+    """Whether year, month and day, the first three groups of a match, are a day of the calendar."""
     try:
         date(int(moment[1]), int(moment[2]), int(moment[3]))
     except ValueError:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.errors import MissingExtra
 from bulkstream.model import Column, ColumnType
+from bulkstream.sources.infer import MOST_DIGITS, in_calendar
 
 try:
     import pyarrow as pa
@@ -24,7 +24,6 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MOST_DIGITS = 38
 _SHOWN = 40
 
 _LONG = re.compile(r"[+-]?[0-9]+")
@@ -60,9 +59,9 @@ def fits(kind: ColumnType, value: str) -> bool:
         case ColumnType.DOUBLE:
             return _DOUBLE.fullmatch(value) is not None and abs(float(value)) != float("inf")
         case ColumnType.DATE:
-            return (moment := _MOMENT.fullmatch(value)) is not None and moment[4] is None and _in_calendar(moment)
+            return (moment := _MOMENT.fullmatch(value)) is not None and moment[4] is None and in_calendar(moment)
         case ColumnType.DATETIME:
-            return (moment := _MOMENT.fullmatch(value)) is not None and _in_calendar(moment)
+            return (moment := _MOMENT.fullmatch(value)) is not None and in_calendar(moment)
         case ColumnType.STRING:
             return True
 
@@ -163,14 +162,6 @@ def _value(raw: bytes, *, last: bool) -> str:
     text = (raw.removesuffix(b"\r") if last else raw).decode("utf-8")
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     return text[1:-1].replace('""', '"') if quoted else text
-
-
-def _in_calendar(moment: re.Match[str]) -> bool:
-    try:
-        date(int(moment[1]), int(moment[2]), int(moment[3]))
-    except ValueError:
-        return False
-    return True
 
 
 def _reason(column: Column, value: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.api import ExecutionState
 from bulkstream.errors import ApiError, Conflict, NotFound, StreamBusy
-from bulkstream.journal.record import CLOCK_S, LATE_S
+from bulkstream.journal.record import may_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,9 +119,8 @@ class Opening:
 
     def _orphan(self, execution: Execution) -> bool:
         """Whether an execution came into being soon after we had asked for one, and an answer was lost."""
-        created = execution.created or execution.started
-        at = created.timestamp() if created else None
-        return at is not None and any(begin - CLOCK_S <= at <= end + LATE_S for begin, end in self.asked)
+        began = execution.began
+        return began is not None and any(may_answer(began.timestamp(), *asked) for asked in self.asked)
 
 
 def _unlisted(stream_id: int, error: ApiError | None) -> Exception | None:
@@ -134,9 +133,8 @@ def _unlisted(stream_id: int, error: ApiError | None) -> Exception | None:
 def _busy(execution: Execution, holder: Holder | None) -> StreamBusy:
     what = f"execution {execution.id} of stream {execution.stream_id}"
     if holder is None:
-        since = execution.created or execution.started
-        began = f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
-        text = f"{what} is open{began}, and not by a run of this machine"
+        since = f", since {execution.began:%Y-%m-%d %H:%M:%S} UTC" if execution.began else ""
+        text = f"{what} is open{since}, and not by a run of this machine"
         hint = "Wait until it ends; if nobody is loading any more, --take-over aborts it and goes on."
     elif holder.active:
         text = f"{what} is being loaded right now, by run {holder.run_id}"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bulkstream.api import Execution
     from bulkstream.model import UpdateMethod
+    from bulkstream.settings import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +56,14 @@ class Terms:
     resumed: Execution | None = None
     asked: tuple[float, ...] = ()
     holder: Callable[[Execution, str], Awaitable[Holder | None]] | None = None
+
+    @classmethod
+    def of(cls, settings: Upload, stream_id: int) -> Terms:
+        """Return the terms that the settings alone decide."""
+        return cls(
+            stream_id=stream_id,
+            on_failure=settings.on_failure,
+            commit_timeout_s=settings.commit_timeout_s,
+            commit_wait_s=settings.commit_wait_s,
+            abort_timeout_s=settings.abort_timeout_s,
+        )

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bulkstream.journal import Event, Phase, RunPlan, RunRecord, Step
-from bulkstream.model import Dialect
+from bulkstream.journal import Event, Phase, RunRecord, Step
+from tests.support.made_runs import plan
 
-PLAN = RunPlan(
-    run_id="r",
-    created=0.0,
-    version="0",
-    url="http://127.0.0.1",
-    dialect=Dialect.PUBLIC,
-    stream_id=1,
-    part_bytes=1024,
-    max_record_bytes=1024,
-)
+PLAN = plan()
 OPENED = Event(1.0, Step.OPENED, {"execution": {"id": 7}})
 COMMITTING = Event(2.0, Step.COMMITTING, {})
 

@@ -9,25 +9,16 @@ import pytest
 
 from bulkstream.api import Execution
 from bulkstream.errors import StreamBusy
-from bulkstream.journal import Event, RunPlan, RunRecord, Step
-from bulkstream.model import Dialect
+from bulkstream.journal import Event, RunRecord, Step
 from bulkstream.stages import Terms
 from bulkstream.stages.opening import Opening
+from tests.support.made_runs import plan
 from tests.support.scripted_client import ScriptedClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN = RunPlan(
-    run_id="r",
-    created=0.0,
-    version="0",
-    url="http://127.0.0.1",
-    dialect=Dialect.PUBLIC,
-    stream_id=1,
-    part_bytes=1,
-    max_record_bytes=1,
-)
+PLAN = plan()
 
 
 def record(*steps: tuple[Step, Mapping[str, object]]) -> RunRecord:
