@@ -92,6 +92,27 @@ class Check(StrEnum):
     """That, and whether its values fit the types of their columns."""
 
 
+class Format(StrEnum):
+    """In what form a source holds its rows."""
+
+    AUTO = "auto"
+    """As its first bytes say, and where they don't, its name."""
+    CSV = "csv"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    """Arrow IPC, file or stream, which Feather is since its version 2."""
+    ORC = "orc"
+    JSONL = "jsonl"
+    EXCEL = "excel"
+
+
+class Binary(StrEnum):
+    """What becomes of binary values, which CSV can't hold."""
+
+    REFUSE = "refuse"
+    BASE64 = "base64"
+
+
 class Outcome(StrEnum):
     """How a load ended; exactly one of these is true of each."""
 

@@ -20,7 +20,7 @@ from bulkstream.budget import parse_bad_rows
 from bulkstream.deadline import checked_deadline
 from bulkstream.errors import SecurityWarning, UsageError
 from bulkstream.exposure import exposed, remedy, told
-from bulkstream.model import Check, Dialect, HeaderMode, OnFailure, Verify
+from bulkstream.model import Binary, Check, Dialect, Format, HeaderMode, OnFailure, Verify
 from bulkstream.rate import RateSchedule
 from bulkstream.secret import Secret
 from bulkstream.size import GIB, KIB, MIB, Size
@@ -122,6 +122,23 @@ class Upload(_Group):
         description="compressed bytes per second, e.g. 50MB/s, or by hours: 08:00-18:00=10MB/s, else=unlimited",
     )
     header: HeaderMode = Field(HeaderMode.AUTO, description="whether files begin with a header record: auto, yes, no")
+    format: Format = Field(
+        Format.AUTO,
+        description="form of the sources: auto (by their first bytes), csv, parquet, arrow, orc, jsonl, excel",
+    )
+    encoding: str = Field("auto", description="of text, e.g. cp1252; auto: UTF-8, or UTF-16 by its byte order mark")
+    dialect: str = Field(
+        "auto",
+        description="of CSV: auto (sniffed), or some of delimiter=; quote=' escape=\\; also delimiter=tab, quote=none",
+    )
+    columns: tuple[str, ...] = Field(
+        (), description="columns to load, in this order: NAME, or NEW=NAME to rename one; none: all"
+    )
+    binary: Binary = Field(Binary.REFUSE, description="what to do with binary columns: refuse, base64")
+    sheet: str | None = Field(
+        None, description="sheet of an Excel file: its name or its number from 1; unset: the first"
+    )
+    evolve: bool = Field(False, description="add columns to the dataset and widen types where the source needs it")
     check: Check = Field(
         Check.ROWS,
         description="what is checked of each row: off, rows (number of fields, UTF-8), types (their values as well)",

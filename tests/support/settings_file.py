@@ -42,6 +42,7 @@ EXAMPLES = {
     "dir": '"/var/lib/bulkstream"',
     "ca_bundle": '"/etc/ssl/company-ca.pem"',
     "deadline": '"06:00"',
+    "sheet": '"2026"',
     "spool": '"/var/spool/bulkstream"',
     "reject_file": '"rejected.csv"',
 }
