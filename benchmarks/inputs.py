@@ -1,4 +1,4 @@
-"""What is loaded: TPC-H lineitem, pieces of it, and generated rows. All made once and kept in a temp folder."""
+"""What is loaded: TPC-H lineitem, pieces of it, packed ones, generated rows. All made once, kept in a temp folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import random
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 CACHE = Path(tempfile.gettempdir()) / "bulkstream-bench"
 GENERATE_LIMIT_S = 1800
 BLOCK = 1 << 20
+GZIP_WBITS = 31
 
 
 def lineitem(scale: float) -> Path:
@@ -35,6 +37,23 @@ def beginning(path: Path, size: int) -> Path:
         making.write_bytes(memoryview(data)[: data.rfind(b"\n") + 1])
         making.replace(piece)
     return piece
+
+
+def gzipped(path: Path, *, member_bytes: int = 0) -> Path:
+    """Return a file packed as `gzip` does it, at level 6 and in one member, or in members of so many raw bytes."""
+    packed = CACHE / f"{path.parent.name}-{path.name}{f'-{member_bytes}' if member_bytes else ''}.gz"
+    if not packed.exists():
+        making = packed.with_suffix(".making")
+        with path.open("rb") as whole, making.open("wb") as file:
+            member, begin = zlib.compressobj(6, wbits=GZIP_WBITS), 0
+            while block := whole.read(BLOCK):
+                if member_bytes and whole.tell() - len(block) - begin >= member_bytes:
+                    file.write(member.flush())
+                    member, begin = zlib.compressobj(6, wbits=GZIP_WBITS), whole.tell() - len(block)
+                file.write(member.compress(block))
+            file.write(member.flush())
+        making.replace(packed)
+    return packed
 
 
 def synthetic(size: int) -> Path:

@@ -129,6 +129,25 @@ def startup(result: Result) -> list[str]:
     return table((f"{result['runs']} runs each", "ms, median", SPREAD), rows)
 
 
+def unpack(result: Result) -> list[str]:
+    """Tell what a load of packed rows makes of the limit, and the speeds themselves."""
+    judged, rates = [], []
+    names = {
+        "unpack": "isal unpacks, one thread",
+        "pack": "isal packs, one thread",
+        "limit": "both, two threads: the limit",
+        "calculated": "both, calculated",
+    }
+    for size_, load in result["loads"].items():
+        name = f"upload, parts of {size_}"
+        judged.append(row(f"{name}, to the limit", *against(load["ratio"], result["bound"])))
+        judged.append(row(f"{name}, once Python has started", *against(load["once_started"], None)))
+        judged.append(row(f"{name}, to the calculated limit", *against(load["to_calculated"], None)))
+        rates.append(row(name, *spread(load["mb_s"])))
+    alone = [row(name, *spread(result["alone"][key])) for key, name in names.items()]
+    return [*table(("ratio", *JUDGED), judged), "", *table(("raw MB/s", "median", SPREAD), [*alone, *rates])]
+
+
 TABLES: Mapping[str, Callable[[Result], list[str]]] = {
     "end_to_end": end_to_end,
     "tls": end_to_end,
@@ -138,6 +157,7 @@ TABLES: Mapping[str, Callable[[Result], list[str]]] = {
     "loop_stall": loop_stall,
     "price": price,
     "startup": startup,
+    "unpack": unpack,
 }
 
 

@@ -92,6 +92,14 @@ def peers() -> dict[str, Any]:
     }
 
 
+def unpack() -> dict[str, Any]:
+    """Return a result of `unpack`."""
+    alone = {key: spread([rate]) for key, rate in {"unpack": 900, "pack": 450, "limit": 600, "calculated": 610}.items()}
+    load = {"mb_s": spread([490, 500]), "ratio": spread([0.81, 0.83])}
+    load |= {"to_calculated": spread([0.8]), "once_started": spread([0.9])}
+    return {"raw_bytes": 10**9, "bound": 0.8, "alone": alone, "loads": {"8MiB": load}}
+
+
 def loop_stall() -> dict[str, Any]:
     """Return a result of `loop_stall`, with one late round in five."""
     late = {"p50_ms": spread([0.1]), "p99_ms": spread([1.0]), "max_ms": spread([5, 5, 5, 5, 12])}
@@ -135,6 +143,10 @@ def test_unmet_bound_is_said_plainly() -> None:
         ("loop_stall", loop_stall(), "| a load on the same loop | 0.1 | 1 | 5 | 12 | at most 10 | **not met** |"),
         ("price", price(), "| parts of 8MiB | 0.98 | 0.97 to 0.99 | at least 0.97 | met |"),
         ("price", price(), "| parts of 8MiB, with neither | 400 | 400 to 400 | 2.5 |"),
+        ("unpack", unpack(), "| upload, parts of 8MiB, to the limit | 0.82 | 0.81 to 0.83 | at least 0.8 | met |"),
+        ("unpack", unpack(), "| upload, parts of 8MiB, to the calculated limit | 0.8 | 0.8 to 0.8 | — | — |"),
+        ("unpack", unpack(), "| upload, parts of 8MiB, once Python has started | 0.9 | 0.9 to 0.9 | — | — |"),
+        ("unpack", unpack(), "| both, two threads: the limit | 600 | 600 to 600 |"),
         ("startup", {"runs": 20, "ms": {"python": spread([9, 10])}}, "| `python` | 9.5 | 9 to 10 |"),
     ],
 )
