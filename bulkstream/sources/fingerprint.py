@@ -24,11 +24,9 @@ def digest_of(path: Path, size: int) -> str:
         SourceUnreadable: The system refused.
     """
     digest = hashlib.blake2b(digest_size=16)
-    last = max(size - SAMPLE_BYTES, 0)
-    offsets = {last * n // (SAMPLES - 1) for n in range(SAMPLES)}
     try:
         with open_regular(path) as file:
-            for offset in sorted(offsets):
+            for offset in sample_offsets(size):
                 file.seek(offset)
                 digest.update(file.read(SAMPLE_BYTES))
     except SourceUnreadable:
@@ -36,3 +34,9 @@ def digest_of(path: Path, size: int) -> str:
     except OSError as error:
         raise SourceUnreadable(f"{path}: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def sample_offsets(size: int) -> list[int]:
+    """Return where the samples of so many bytes begin, in order."""
+    last = max(size - SAMPLE_BYTES, 0)
+    return sorted({last * n // (SAMPLES - 1) for n in range(SAMPLES)})
