@@ -116,6 +116,26 @@ class BadRow(SourceError):
         super().__init__(f"{self.path}, line {self.line:,} (byte {self.offset:,}): {self.reason}: {self.excerpt}")
 
 
+class BadValue(SourceError):
+    """A typed value has no form in the server's CSV: an infinity, a date beyond the year 9999, text that is not UTF-8.
+
+    Attributes:
+        column: Name of its column.
+        row: Number of its row, from 0, in the batch that was rendered or, where there is a name, in the source.
+        reason: What is wrong.
+        name: The source's; empty in an error that comes from a single batch.
+    """
+
+    def __init__(self, column: str, row: int, reason: str, *, name: str = "", hint: str = "") -> None:
+        where = f"{name}, row {row + 1:,}" if name else f"row {row + 1:,} of a batch"
+        super().__init__(f"{where}, column {column!r}: {reason}", hint=hint)
+        self.column, self.row, self.reason, self.name = column, row, reason, name
+
+    def within(self, name: str, before: int) -> BadValue:
+        """Return the same error of a source with this name, of which `before` rows stand before the batch."""
+        return BadValue(self.column, before + self.row, self.reason, name=name, hint=self.hint)
+
+
 class UnclosedQuote(SourceError):
     """A file ends inside a quoted field."""
 

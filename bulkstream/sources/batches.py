@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 Task = Callable[[], Iterator["pa.RecordBatch"]]
 """A piece of work, to be done in any thread: yields batches of at most some MiB, the rows of the piece in order."""
 
+TYPE_KEY = b"bulkstream:type"
+"""Key in a field's metadata: the `ColumnType` of a column that comes as text which is already in that type's form.
+
+Databases give numbers that no type of Arrow's holds exactly as such text; nulls aside, all of a column's values fit.
+"""
+
 
 class Batches(Protocol):
     """Rows of one input, all with the same columns.

@@ -1,0 +1,34 @@
+"""Columns of an Arrow schema whose values are text that is to be sent as it is, and the type that it has.
+
+A format that has numbers and dates as text, such as JSON, loses something when they become Arrow's: trailing zeros,
+digits, the zone of a time. So their text is kept, and the field's metadata tell which type of the server it fits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from bulkstream.model import ColumnType
+from bulkstream.sources.batches import TYPE_KEY
+
+if TYPE_CHECKING:
+    from bulkstream.sources.infer import Inferred
+
+_REASON = b"bulkstream:reason"
+
+
+def text_field(told: Inferred) -> pa.Field:
+    """Make the field of a column: int64 for a LONG, and text for any other type."""
+    metadata = {TYPE_KEY: str(told.column.type).encode(), _REASON: told.reason.encode()}
+    kind = pa.int64() if told.column.type is ColumnType.LONG else pa.string()
+    return pa.field(told.column.name, kind, metadata=metadata)
+
+
+def told_type(field: pa.Field) -> tuple[ColumnType, str] | None:
+    """Return the type that a field's values fit, and why it is that one, if whoever made it has told so."""
+    metadata = field.metadata or {}
+    if TYPE_KEY not in metadata:
+        return None
+    return ColumnType(metadata[TYPE_KEY].decode()), metadata.get(_REASON, b"as its source tells").decode()
