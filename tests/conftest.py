@@ -1,4 +1,4 @@
-"""What every test has: a state directory of its own."""
+"""What every test has: a state directory of its own; and what some ask for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.postgres import Postgres, programs, serving
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -24,3 +27,14 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("BULKSTREAM_STATE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL server for the session."""
+    pytest.importorskip("adbc_driver_postgresql")
+    folder = programs()
+    if folder is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    with serving(folder) as server:
+        yield server
