@@ -13,6 +13,7 @@ from bulkstream.api.document import Dated, Time, Wire, utc
 from bulkstream.model import Column, ColumnType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 
@@ -32,6 +33,20 @@ class Schema(Wire):
     """The columns of a dataset, in the order of the CSV's fields."""
 
     columns: list[WireColumn] | None = None
+
+    def evolved(self, columns: Sequence[Column]) -> Schema:
+        """Return a schema of these columns; what the server says of those that it has is kept.
+
+        So is a type that we don't know and have read as STRING.
+        """
+        there = {column.name: column for column in self.columns or ()}
+        return Schema(columns=[_evolved(there.get(column.name), column) for column in columns])
+
+
+def _evolved(there: WireColumn | None, column: Column) -> WireColumn:
+    if there is None:
+        return WireColumn(name=column.name, type=str(column.type))
+    return there if there.column() == column else there.model_copy(update={"type": str(column.type)})
 
 
 class Owner(Wire):

@@ -150,6 +150,10 @@ class Calls(ABC):
         raise NotInDialect("abort whatever is open", self.dialect)
 
     @abstractmethod
+    def change_columns(self, stream: Stream, columns: Sequence[Column]) -> Request:
+        """Give a stream's dataset other columns; may be sent again, since it says all of them."""
+
+    @abstractmethod
     def changes_of(self, stream: Stream) -> dict[str, Any]:
         """Return what an update sends for a stream that was read and changed."""
 

@@ -10,10 +10,11 @@ from bulkstream.errors import UsageError
 from bulkstream.model import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bulkstream.api.execution import Execution
     from bulkstream.api.stream import Stream
+    from bulkstream.model import Column
 
 
 WRITABLE = ("dataSource", "account", "streamConfiguration", "schemaDefinition")
@@ -56,6 +57,11 @@ class Instance(Calls):
     def changes_of(self, stream: Stream) -> dict[str, Any]:
         """Return all four parts that can be updated, a PUT replaces them; and what was changed, to be refused."""
         return {key: value for key, value in stream.as_json().items() if key in WRITABLE} | stream.changed
+
+    def change_columns(self, stream: Stream, columns: Sequence[Column]) -> Request:
+        """`PUT /api/data/v1/streams/{id}` with `schemaDefinition`, and the other parts that a PUT replaces."""
+        schema = stream.shown_schema.evolved(columns).as_json()
+        return self.update_stream(stream.id, {**self.changes_of(stream), "schemaDefinition": schema})
 
     def update_execution(self, stream_id: int, execution_id: int, changes: Mapping[str, Any]) -> Request:
         """`PUT /api/data/v1/streams/{id}/executions/{e}`."""

@@ -9,10 +9,11 @@ from bulkstream.api.wire import Expect, Request
 from bulkstream.model import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bulkstream.api.execution import Execution
     from bulkstream.api.stream import Stream
+    from bulkstream.model import Column
 
 DATASETS = "/v1/datasets"
 
@@ -41,6 +42,10 @@ class Public(Calls):
         """Return what was changed; of a stream as it was read, the two fields that are its own."""
         kept = {key: value for key, value in stream.as_json().items() if key in {"updateMethod", "keyColumnNames"}}
         return stream.changed or kept
+
+    def change_columns(self, stream: Stream, columns: Sequence[Column]) -> Request:
+        """`PUT /v1/datasets/{id}` with the schema, as pydomo does it: a stream's own update can't change it."""
+        return self.update_dataset(stream.dataset_id, {"schema": stream.shown_schema.evolved(columns).as_json()})
 
     def upload_part(self, execution: Execution, number: int, body: bytes | memoryview) -> Request:
         """`PUT /v1/streams/{id}/executions/{e}/part/{partId}`."""

@@ -118,10 +118,13 @@ class Stream(Dated):
     @property
     def columns(self) -> tuple[Column, ...]:
         """The dataset's columns, empty if the server shows none."""
-        for schema in (self.schema_definition, self.stream_schema, self.dataset.dataset_schema):
-            if schema and schema.columns:
-                return tuple(column.column() for column in schema.columns)
-        return ()
+        return tuple(column.column() for column in self.shown_schema.columns or ())
+
+    @property
+    def shown_schema(self) -> Schema:
+        """The dataset's schema, wherever the server shows it; an empty one if it doesn't."""
+        schemas = (self.schema_definition, self.stream_schema, self.dataset.dataset_schema)
+        return next((schema for schema in schemas if schema and schema.columns), Schema())
 
     @property
     def method(self) -> UpdateMethod | None:

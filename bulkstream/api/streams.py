@@ -12,7 +12,7 @@ from bulkstream.api.dialect import NewStream, Page
 from bulkstream.api.document import Wire
 from bulkstream.api.pages import PAGE_SIZE, walked
 from bulkstream.api.stream import Stream
-from bulkstream.errors import UsageError
+from bulkstream.errors import SchemaError, UsageError
 from bulkstream.model import Column, SearchKey, UpdateMethod
 
 if TYPE_CHECKING:
@@ -84,6 +84,28 @@ class Streams:
         request = self.client.calls.update_stream(stream_id, wanted)
         return await self.client.changed(request, Stream, partial(self.get, stream_id), id=stream_id)
 
+    async def change_columns(self, stream: Stream, columns: Sequence[Column]) -> Stream:
+        """Give the dataset of a stream other columns, and return the stream as the server shows it then.
+
+        Args:
+            stream: As it was read; what the server says of columns that stay is sent back as it was.
+            columns: All of them, in their order: those that are new stand at the end, or rows that are there are read
+                by other columns than they were written by.
+
+        Raises:
+            UsageError: The server doesn't show which dataset the stream feeds, and the dialect needs to know.
+            SchemaError: The server has taken the change and shows other columns.
+            ApiError: The server refused. A failure that leaves open whether it took effect is retried.
+        """
+        await self.client.send(self.client.calls.change_columns(stream, columns))
+        changed = await self.get(stream.id)
+        if changed.columns and changed.columns != tuple(columns):
+            raise SchemaError(
+                f"the server has taken other columns for dataset {changed.name!r}, and shows {_named(changed.columns)}",
+                hint="Change the dataset's schema in Domo, then load again.",
+            )
+        return changed
+
     async def delete(self, stream_id: int) -> None:
         """Delete a stream; its dataset stays.
 
@@ -114,6 +136,11 @@ class Streams:
         request = self.client.calls.search_streams(f"{SearchKey(key)}:{value}")
         for stream in await self.client.listed(request, Stream, "streams"):
             yield stream
+
+
+def _named(columns: Sequence[Column]) -> str:
+    """Name columns with their types."""
+    return ", ".join(f"{column.name!r} {column.type}" for column in columns)
 
 
 def _json(value: Any) -> Any:

@@ -132,16 +132,16 @@ class Committer:
             keys = tuple(map(names.index, execution.method.keys))
             layout = Layout(len(names), keys, self._settings.max_record_bytes)
             path = self._store.path(target)
-            found = await asyncio.to_thread(merge, self._sources(old), self._sources(new), layout, path)
+            found = await asyncio.to_thread(merge, self._sources(old, layout), self._sources(new, layout), layout, path)
         except (BadRecord, BrokenGzip, ValueError) as error:
             self._store.discard([target])
             await self._fail(execution, str(error))
             raise bad_request(f"execution {execution.id} was not committed: {error}") from None
         return Segment(target, gzip=False, sent_bytes=found.raw_bytes or 0), found
 
-    def _sources(self, listed: list[Segment]) -> list[Source]:
+    def _sources(self, listed: list[Segment], layout: Layout) -> list[Source]:
         limit = self._settings.max_raw_part_bytes
-        return [Source(self._store.path(segment.id), segment.gzip, limit) for segment in listed]
+        return [Source.of(segment, self._store.path(segment.id), limit, layout.columns) for segment in listed]
 
     async def _fail(self, execution: Execution, problem: str) -> None:
         _, dropped = await self._store.run(_close, execution, State.FAILED, self._clock(), problem)

@@ -107,12 +107,15 @@ def listed(db: sqlite3.Connection, limit: int, offset: int, name_like: str) -> l
 
 
 def update(db: sqlite3.Connection, dataset_id: str, fields: DatasetFields, now: float) -> Dataset:
-    """Change what is given.
+    """Change what is given. Rows that are there keep their fields, whatever the schema becomes.
 
     Raises:
         ApiFault: 404, there is none.
     """
-    get(db, dataset_id)
+    there = get(db, dataset_id)
+    if fields.columns is not None and there.columns is not None:
+        query = "UPDATE segments SET columns = ? WHERE dataset_id = ? AND checked = 0 AND columns IS NULL"
+        db.execute(query, (len(there.columns), dataset_id))
     db.execute(
         "UPDATE datasets SET name = coalesce(?, name), description = coalesce(?, description),"
         " columns = coalesce(?, columns), updated = ? WHERE id = ?",

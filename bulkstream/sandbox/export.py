@@ -80,7 +80,8 @@ async def _export(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/csv; charset=utf-8"})
     with store.leases.reading(dataset.id):
         listed = await store.run(segments.of_dataset, dataset.id)
-        blocks = read.rows(Source(store.path(segment.id), segment.gzip, limit) for segment in listed)
+        width = len(dataset.names)
+        blocks = read.rows(Source.of(segment, store.path(segment.id), limit, width) for segment in listed)
         try:
             block = await asyncio.to_thread(next, blocks, b"")
             await response.prepare(request)

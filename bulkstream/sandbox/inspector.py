@@ -84,7 +84,7 @@ class Inspector:
 
     async def inspect(self, unchecked: Sequence[Segment], columns: int | None) -> None:
         """Look into all of these, and return when done."""
-        jobs = deque(_Job(0, segment, columns) for segment in unchecked)
+        jobs = deque(_Job(0, segment, segment.columns or columns) for segment in unchecked)
         await asyncio.gather(*(self._drain(jobs) for _ in range(self._most)))
 
     async def _drain(self, jobs: deque[_Job]) -> None:

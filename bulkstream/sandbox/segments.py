@@ -20,11 +20,16 @@ _NAMED_GAPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A file, and what is known of it."""
+    """A file, and what is known of it.
+
+    Attributes:
+        columns: Fields of each record; None if it has none, or nobody knows.
+    """
 
     id: int
     gzip: bool
     sent_bytes: int
+    columns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +194,8 @@ def totals(db: sqlite3.Connection, execution_id: int) -> Totals:
 
 
 def _segments(db: sqlite3.Connection, where: str, key: str | int) -> list[Segment]:
-    query = f"SELECT id, gzip, sent_bytes FROM segments WHERE {where}"  # noqa: S608 - literals
-    return [Segment(row[0], bool(row[1]), row[2]) for row in db.execute(query, (key,))]
+    query = f"SELECT id, gzip, sent_bytes, columns FROM segments WHERE {where}"  # noqa: S608 - literals
+    return [Segment(row[0], bool(row[1]), row[2], row[3]) for row in db.execute(query, (key,))]
 
 
 def _gaps(part_ids: Iterator[int]) -> Iterator[int]:

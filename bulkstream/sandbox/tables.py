@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS segments (
     checked INTEGER NOT NULL DEFAULT 0,
     rows INTEGER,
     raw_bytes INTEGER,
-    columns INTEGER,
+    columns INTEGER,          -- fields of each record, as checked or as the schema was before it changed
     problem TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS parts ON segments (execution_id, part_id) WHERE execution_id IS NOT NULL;

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulkstream.sandbox.blocks import blocks
 from bulkstream.sandbox.check import Check
+from bulkstream.sandbox.pad import padded
 from bulkstream.sandbox.records import BadRecord, Record, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from bulkstream.sandbox.segments import Segment
 
 _TABLE = "CREATE TABLE incoming (seq INTEGER PRIMARY KEY, key TEXT UNIQUE, raw BLOB, used INTEGER DEFAULT 0)"
 _PUT = "INSERT INTO incoming (key, raw) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET raw = excluded.raw"
@@ -32,11 +35,18 @@ class Source:
 
     Attributes:
         limit: Most bytes of CSV in a compressed one; a plain one was measured when it came.
+        lacking: Fields that its records lack, since its dataset got more columns after it came.
     """
 
     path: Path
     gzip: bool
     limit: int | None = None
+    lacking: int = 0
+
+    @classmethod
+    def of(cls, segment: Segment, path: Path, limit: int, columns: int) -> Source:
+        """The source of a segment, as a schema of so many columns has it."""
+        return cls(path, segment.gzip, limit, max(0, columns - (segment.columns or columns)))
 
     def blocks(self) -> Iterator[bytes]:
         """Its CSV, in blocks.
@@ -45,7 +55,8 @@ class Source:
             BrokenGzip: It can't be decompressed.
             TooLarge: It holds more than it may.
         """
-        return blocks(self.path, gzip=self.gzip, limit=self.limit if self.gzip else None)
+        stored = blocks(self.path, gzip=self.gzip, limit=self.limit if self.gzip else None)
+        return padded(stored, self.lacking) if self.lacking else stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,31 +18,24 @@ Empty fields say nothing; a column of nothing else is a STRING.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bulkstream.model import Column, ColumnType
+from bulkstream.sources.fits import MOMENT, MOST_DIGITS, fits, in_calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-MOST_DIGITS = 38
-"""Digits of the widest DECIMAL that databases commonly hold."""
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 BLOCK_RECORDS = 1024
 """Records looked at in one go: transposing all of a sample at once would hold the GIL for tens of milliseconds."""
 
 _SAFE_LONG_DIGITS = 18
 _EXACT_IN_DOUBLE = 2**53
+_DIGITS_OF_LARGE = 16
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_MOMENT = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"([T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
-    r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?)?"
-)
 
 _RUNS = {
     ColumnType.LONG: re.compile(r"(?:-?(?:0|[1-9][0-9]{0,17})\n)++"),
@@ -58,6 +51,19 @@ _WIDER: dict[frozenset[ColumnType], ColumnType] = {
 }
 """Two kinds that differ, and the one that holds both; STRING holds whatever is not here."""
 
+_CHOOSY = frozenset(ColumnType) - {ColumnType.STRING}
+_HOLDING = {
+    ColumnType.LONG: frozenset({ColumnType.LONG, ColumnType.DECIMAL, ColumnType.DOUBLE}),
+    ColumnType.DECIMAL: frozenset({ColumnType.DECIMAL, ColumnType.DOUBLE}),
+    ColumnType.DOUBLE: frozenset({ColumnType.DOUBLE}),
+    ColumnType.DATE: frozenset({ColumnType.DATE, ColumnType.DATETIME}),
+    ColumnType.DATETIME: frozenset({ColumnType.DATETIME}),
+}
+"""Types that hold each value of a kind, large ones as DOUBLE apart."""
+
+_EXACT = _HOLDING.keys() - {ColumnType.DOUBLE}
+"""Kinds whose values need no second look; a DOUBLE may be out of range, and a text may fit after all, as `007` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
@@ -66,11 +72,14 @@ class Inferred:
     Attributes:
         reason: One sentence, with the value that decided.
         nulls: Empty fields among the sampled ones.
+        misfits: Of sampled text, the types that can't hold it, each with the first value that shows it (`unfit`); None
+            where the type is known, and not guessed from a sample.
     """
 
     column: Column
     reason: str
     nulls: int
+    misfits: Mapping[ColumnType, str] | None = field(default=None, compare=False)
 
 
 def infer(names: Sequence[str], records: Iterable[Sequence[str]]) -> tuple[Inferred, ...]:
@@ -87,7 +96,7 @@ def kind_of(value: str) -> ColumnType:
     """Return the narrowest type that holds a value; a DOUBLE may round its last digits."""
     if number := _NUMBER.fullmatch(value):
         return _kind_of_number(number)
-    moment = _MOMENT.fullmatch(value)
+    moment = MOMENT.fullmatch(value)
     if moment is None or not in_calendar(moment):
         return ColumnType.STRING
     return ColumnType.DATETIME if moment[4] else ColumnType.DATE
@@ -98,18 +107,25 @@ def widened(one: ColumnType, other: ColumnType) -> ColumnType:
     return one if one is other else _WIDER.get(frozenset({one, other}), ColumnType.STRING)
 
 
+def unfit(kind: ColumnType, value: str) -> bool:
+    """Whether a column of this type can't hold a value, or not exactly: a whole number beyond 2^53 as DOUBLE."""
+    return not fits(kind, value) or (kind is ColumnType.DOUBLE and _beyond_double(value))
+
+
 class _Evidence:
-    """What has been seen of one column; each distinct value is looked at once, none after the first text.
+    """What has been seen of one column; each distinct value is looked at once, none after a text that fits nothing.
 
     Attributes:
         examples: The first value of each kind, in the order of their appearance.
+        misfits: The first value that each type can't hold.
         distinct: Values that were looked at.
     """
 
-    __slots__ = ("distinct", "examples", "filled", "nulls")
+    __slots__ = ("distinct", "examples", "filled", "misfits", "nulls")
 
     def __init__(self) -> None:
         self.examples: dict[ColumnType, str] = {}
+        self.misfits: dict[ColumnType, str] = {}
         self.distinct: set[str] = {""}
         self.filled = self.nulls = 0
 
@@ -117,21 +133,34 @@ class _Evidence:
         nulls = values.count("")
         self.nulls += nulls
         self.filled += len(values) - nulls
-        if ColumnType.STRING in self.examples:
+        if ColumnType.STRING in self.examples and len(self.misfits) == len(_CHOOSY):
             return
         fresh = [value for value in dict.fromkeys(values) if value not in self.distinct]
         self.distinct.update(fresh)
         if (kind := _kind_of_all(fresh)) is not None:
-            self.examples.setdefault(kind, fresh[0])
+            self._note(kind, fresh[0])
             return
         for value in fresh:
-            self.examples.setdefault(kind_of(value), value)
+            self._note(kind_of(value), value)
+
+    def _note(self, kind: ColumnType, value: str) -> None:
+        if kind not in self.examples:
+            self.examples[kind] = value
+            for other in _CHOOSY - _HOLDING.get(kind, _CHOOSY):
+                self.misfits.setdefault(other, value)
+        if kind not in _EXACT:
+            for other in _CHOOSY - self.misfits.keys():
+                if unfit(other, value):
+                    self.misfits[other] = value
 
     def judged(self, name: str) -> Inferred:
         self.distinct.discard("")
         kind = reduce(widened, self.examples) if self.examples else ColumnType.STRING
         held, why = _held(kind, self.distinct)
-        return Inferred(Column(name, held), why or _reason(kind, self.examples, self.filled), self.nulls)
+        if large := min((value for value in self.distinct if _beyond_double(value)), default=""):
+            self.misfits.setdefault(ColumnType.DOUBLE, large)
+        reason = why or _reason(kind, self.examples, self.filled)
+        return Inferred(Column(name, held), reason, self.nulls, self.misfits)
 
 
 def _kind_of_all(values: Sequence[str]) -> ColumnType | None:
@@ -156,15 +185,6 @@ def _kind_of_number(number: re.Match[str]) -> ColumnType:
     return ColumnType.LONG if -(2**63) <= int(value) < 2**63 else ColumnType.DECIMAL
 
 
-def in_calendar(moment: re.Match[str]) -> bool:
-    """Whether year, month and day, the first three groups of a match, are a day of the calendar."""
-    try:
-        date(int(moment[1]), int(moment[2]), int(moment[3]))
-    except ValueError:
-        return False
-    return True
-
-
 def _held(kind: ColumnType, values: Collection[str]) -> tuple[ColumnType, str]:
     """Return the type that holds values together which its kind holds one by one, and why if it is another."""
     why = ""
@@ -185,8 +205,8 @@ def _digits_needed(values: Iterable[str]) -> int:
 
 
 def _beyond_double(value: str) -> bool:
-    digits = value.removeprefix("-")
-    return digits.isdecimal() and int(digits) > _EXACT_IN_DOUBLE
+    digits = value.lstrip("+-") if len(value) >= _DIGITS_OF_LARGE else ""
+    return digits.isdecimal() and (len(digits) > MOST_DIGITS or int(digits) > _EXACT_IN_DOUBLE)
 
 
 def _reason(kind: ColumnType, examples: dict[ColumnType, str], filled: int) -> str:

@@ -187,6 +187,30 @@ async def test_datasets_are_read_and_changed_in_public() -> None:
 
 
 @BOTH
+async def test_columns_are_added_and_widened_and_rows_stay(dialect: Dialect) -> None:
+    """Rows that are there are empty in a new column, values of a widened one are as they were."""
+    wider = (Column("id", ColumnType.DECIMAL), COLUMNS[1], Column("day", ColumnType.DATE))
+    async with connected(dialect) as client:
+        stream = await client.streams.create(name="S", columns=COLUMNS)
+        await loaded(client, stream.id, b"1,x\n", UpdateMethod.REPLACE)
+
+        changed = await client.streams.change_columns(stream, wider)
+        again = await client.streams.change_columns(changed, wider)
+        await loaded(client, stream.id, b"2.5,y,2026-01-01\n", UpdateMethod.APPEND)
+
+        assert changed.columns == again.columns == (await client.streams.get(stream.id)).columns == wider
+        assert (changed.name, changed.method) == (stream.name, stream.method)
+        assert await rows_of(client, stream.dataset_id) == b"id,text,day\n1,x,\n2.5,y,2026-01-01\n"
+
+
+async def loaded(client: ApiClient, stream_id: int, rows: bytes, method: UpdateMethod) -> None:
+    """Load one part."""
+    execution = await client.executions.create(stream_id, update_method=method)
+    await client.executions.upload_part(execution, 1, rows, gzipped=False)
+    await client.executions.commit(execution)
+
+
+@BOTH
 async def test_a_second_open_execution_is_a_conflict(dialect: Dialect) -> None:
     """One at a time; it isn't retried."""
     async with connected(dialect) as client:

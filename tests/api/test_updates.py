@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bulkstream.api import Execution, ExecutionState, Stream
 from bulkstream.api.document import utc
-from bulkstream.errors import UnexpectedAnswer, UsageError
+from bulkstream.errors import SchemaError, UnexpectedAnswer, UsageError
+from bulkstream.model import Column, ColumnType
 
 INSTANCE: dict[str, Any] = {
     "id": 1,
@@ -189,6 +190,86 @@ async def test_an_update_that_is_answered_with_something_else_is_told(served: An
     async with served(book.answer, dialect="public", retry={"attempts": 1}) as client:
         with pytest.raises(UnexpectedAnswer, match="JSON that is no object, but a list"):
             await client.streams.update(1, update_method="APPEND")
+
+
+WIDER = (Column("a", ColumnType.DECIMAL), Column("new"))
+
+
+async def test_columns_that_stay_are_sent_back_as_they_were(served: Any) -> None:
+    """With types that we don't know, and all that the server says of them; and all parts that a PUT replaces."""
+    columns = [{"name": "a", "type": "GEOMETRY", "visible": True}, {"name": "b", "type": "LONG"}]
+    books = [Book(INSTANCE), Book({**INSTANCE, "schemaDefinition": {"columns": [*columns, {"name": "c"}]}})]
+
+    async with served(books[0].answer) as client:
+        stream = await client.streams.get(1)
+    async with served(books[1].answer) as client:
+        changed = await client.streams.change_columns(stream, [Column("a"), Column("b", ColumnType.LONG), Column("c")])
+
+    (method, sent), (reread, _) = books[1].sent
+    assert (method, reread) == ("PUT", "GET")
+    assert sent["schemaDefinition"] == {"columns": [*columns, {"name": "c", "type": "STRING"}]}
+    assert {key: sent[key] for key in sent if key != "schemaDefinition"} == {
+        key: INSTANCE[key] for key in ("account", "dataSource")
+    }
+    assert [column.name for column in changed.columns] == ["a", "b", "c"]
+
+
+async def test_columns_are_changed_at_the_dataset_in_public(served: Any) -> None:
+    """As pydomo does it; the schema and nothing else."""
+    paths = []
+    columns = [{"type": "DECIMAL", "name": "a"}, {"type": "STRING", "name": "new"}]
+    book = Book({**PUBLIC, "dataSet": {**PUBLIC["dataSet"], "schema": {"columns": columns}}})
+
+    async def answer(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        return await book.answer(request)
+
+    async with served(answer, dialect="public") as client:
+        changed = await client.streams.change_columns(Stream.model_validate(PUBLIC), WIDER)
+
+    assert paths[1:] == ["/v1/datasets/ds", "/v1/streams/1"]
+    assert book.sent[0] == ("PUT", {"schema": {"columns": columns}})
+    assert changed.columns == WIDER
+
+
+async def test_a_server_that_keeps_its_columns_is_told(served: Any) -> None:
+    """Rows would land in other columns than they were meant for."""
+    async with served(Book(PUBLIC).answer, dialect="public") as client:
+        with pytest.raises(SchemaError, match="taken other columns for dataset 'Sales', and shows 'a' LONG"):
+            await client.streams.change_columns(Stream.model_validate(PUBLIC), WIDER)
+
+
+async def test_a_server_that_shows_no_columns_is_believed(served: Any) -> None:
+    """Any 2xx is success, with or without a body."""
+    silent = {key: value for key, value in INSTANCE.items() if key != "schemaDefinition"}
+    book = Book(silent, update=web.Response(status=204))
+
+    async with served(book.answer) as client:
+        changed = await client.streams.change_columns(Stream.model_validate(INSTANCE), WIDER)
+
+    assert changed.columns == ()
+
+
+@pytest.mark.parametrize("dialect", ["instance", "public"])
+async def test_a_change_of_columns_is_sent_again(served: Any, dialect: str) -> None:
+    """It says all of them, so that a second time changes nothing, also if the first one took effect."""
+    document = INSTANCE if dialect == "instance" else PUBLIC
+    stream = Stream.model_validate(document)
+    book = Book(document)
+    puts = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal puts
+        puts += request.method == "PUT"
+        if request.method == "PUT" and puts == 1:
+            return web.json_response({"message": "sorry"}, status=500)
+        return await book.answer(request)
+
+    async with served(answer, dialect=dialect) as client:
+        assert (await client.streams.change_columns(stream, stream.columns)).columns == stream.columns
+        assert client.retries == 1
+
+    assert puts == 2
 
 
 async def test_executions_are_named_by_ids_or_by_themselves(served: Any) -> None:
