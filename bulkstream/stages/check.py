@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bulkstream.stages.masks import ONE, Bytes, Marks, Masks, Words, count_bits
+from bulkstream.stages.masks import BLOCK_BYTES, ONE, Bytes, Marks, Masks, Words, count_bits
 from bulkstream.stages.scan import Scanner
 from bulkstream.stages.utf8 import is_utf8, whole_characters
 
@@ -70,7 +70,7 @@ class _Walk:
     def __init__(self, chunk: Chunk, fields: int, judge: Judge | None) -> None:
         self._chunk = chunk
         self._array = np.frombuffer(chunk.data, dtype=np.uint8)
-        self._masks = Masks(len(self._array))
+        self._masks = Masks(min(len(self._array), BLOCK_BYTES))
         self._wanted = fields - 1
         self._judge = judge
         self._start = 0  # where it begins
@@ -111,10 +111,10 @@ class _Walk:
         if not self._is_text(block, begin, end) or open_commas is None or self._broken is not None:
             yield from self._apart(begin, end, commas, ends)
             return
-        if marks.rows and self._judge is not None:
-            yield from self._judged(self._start, _positions(ends, begin))
         if marks.rows:
-            self._start = begin + marks.last
+            start, self._start = self._start, begin + marks.last
+            if misfits := self._misfits(start, self._start, marks.rows):
+                yield from _placed(misfits, start, _positions(ends, begin))
         self._commas = open_commas
 
     def _separators(self, block: Bytes, marks: Marks) -> tuple[Words, Words]:
@@ -213,15 +213,22 @@ class _Walk:
         if not len(positions):
             return
         self._start = int(positions[-1])
-        if self._judge is not None:
-            faults = self._judge.faults(self._chunk.data[begin : self._start], len(positions))
-            for row, reason in sorted(faults.items()):
-                yield Fault(int(positions[row - 1]) if row else begin, int(positions[row]), reason)
+        yield from _placed(self._misfits(begin, self._start, len(positions)), begin, positions)
+
+    def _misfits(self, begin: int, end: int, rows: int) -> Mapping[int, str]:
+        """Return what is wrong with the values of which of the records from `begin` to `end`, counted from 0."""
+        return self._judge.faults(self._chunk.data[begin:end], rows) if self._judge is not None else {}
 
     def _miscounted(self, begin: int, end: int, commas: int) -> str:
         if not commas and end - begin <= 2 and not bytes(self._chunk.data[begin:end]).strip(b"\r\n"):  # noqa: PLR2004
             return "blank line"
         return f"{commas + 1:,} field{'s' if commas else ''} instead of {self._wanted + 1:,}"
+
+
+def _placed(misfits: Mapping[int, str], begin: int, positions: Offsets) -> Iterator[Fault]:
+    """Yield the faults of records that end at the positions, the first of which begins at `begin`."""
+    for row, reason in sorted(misfits.items()):
+        yield Fault(int(positions[row - 1]) if row else begin, int(positions[row]), reason)
 
 
 def _undecoded(data: memoryview, begin: int, at: int) -> str:
@@ -234,4 +241,4 @@ def _bits(words: Words) -> npt.NDArray[np.uint8]:
 
 def _positions(ends: Words, begin: int) -> Offsets:
     """Return the offsets behind record ends."""
-    return np.flatnonzero(_bits(ends)) + (begin + 1)
+    return np.flatnonzero(_bits(ends).view(np.bool_)) + (begin + 1)

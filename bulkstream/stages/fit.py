@@ -1,18 +1,20 @@
-"""Do values fit the types of their columns? Judged by Arrow, many at a time; only doubtful ones come to Python.
+"""Do values fit the types of their columns? Judged many at a time; only doubtful ones come to Python.
 
-There is one rule per type, `fits`. For each type a pattern knows most values that fit, and Arrow matches it without
-the GIL; of what the pattern leaves over, each distinct value is judged by the rule. An empty field is null and fits.
+There is one rule per type, `sources/fits.py`. Most columns are done when bit masks have told that all their values
+plainly fit (`plain.py`), or all but a few, which the rule judges one by one. The others are parsed by Arrow: for each
+type a pattern knows most values that fit, and Arrow matches it without the GIL; of what the pattern leaves over, each
+distinct value is judged by the rule. An empty field is null and fits.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bulkstream.errors import MissingExtra
 from bulkstream.model import Column, ColumnType
-from bulkstream.sources.infer import MOST_DIGITS, in_calendar
+from bulkstream.sources.fits import fits
+from bulkstream.stages.plain import Doubt, doubtful
 
 try:
     import pyarrow as pa
@@ -25,15 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _SHOWN = 40
-
-_LONG = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_DOUBLE = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_MOMENT = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"([T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
-    r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)?)?"
-)
 
 _DAY = (
     r"[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -49,23 +42,6 @@ _USUAL = {
 """Patterns of values that fit for sure, in RE2's syntax, whose `$` is the very end."""
 
 
-def fits(kind: ColumnType, value: str) -> bool:
-    """Whether a column of this type can take the value."""
-    match kind:
-        case ColumnType.LONG:
-            return _LONG.fullmatch(value) is not None and len(value) <= _SHOWN and -(2**63) <= int(value) < 2**63
-        case ColumnType.DECIMAL:
-            return _DECIMAL.fullmatch(value) is not None and sum(map(str.isdigit, value)) <= MOST_DIGITS
-        case ColumnType.DOUBLE:
-            return _DOUBLE.fullmatch(value) is not None and abs(float(value)) != float("inf")
-        case ColumnType.DATE:
-            return (moment := _MOMENT.fullmatch(value)) is not None and moment[4] is None and in_calendar(moment)
-        case ColumnType.DATETIME:
-            return (moment := _MOMENT.fullmatch(value)) is not None and in_calendar(moment)
-        case ColumnType.STRING:
-            return True
-
-
 @dataclass(frozen=True, slots=True)
 class ValueJudge:
     """Judges the values of rows by the types of their columns."""
@@ -74,8 +50,11 @@ class ValueJudge:
 
     def faults(self, data: memoryview, rows: int) -> Mapping[int, str]:
         """Return what is wrong with which of `rows` whole records, counted from 0: the first value that doesn't fit."""
-        typed = [(n, column) for n, column in enumerate(self.columns) if column.type is not ColumnType.STRING]
-        if not typed or not rows:
+        if not rows:
+            return {}
+        doubts = doubtful(data, [column.type for column in self.columns])
+        typed = [(each.column, self.columns[each.column]) for each in doubts if not self._settled(each, data)]
+        if not typed:
             return {}
         table = _parsed(data, len(self.columns), [n for n, _ in typed])
         if table is None or table.num_rows != rows:
@@ -85,6 +64,12 @@ class ValueJudge:
             for row, value in _misfits(table.column(str(n)).combine_chunks(), column.type):
                 faults[row] = _reason(column, value)
         return faults
+
+    def _settled(self, doubt: Doubt, data: memoryview) -> bool:
+        """Whether the few values of a column that are not plain fit nevertheless."""
+        kind = self.columns[doubt.column].type
+        values = [_value(bytes(data[a:b]), last=data[b] == ord("\n")) for a, b in doubt.fields or ()]
+        return doubt.fields is not None and all(not value or fits(kind, value) for value in values)
 
     def _one_by_one(self, data: memoryview, typed: Sequence[tuple[int, Column]]) -> dict[int, str]:
         """Judge records whose ends Arrow sees elsewhere: those with a lone CR, or a quote inside an unquoted field."""

@@ -46,11 +46,11 @@ class Marks:
 
 
 class Masks:
-    """Makes masks of blocks of at most `BLOCK_BYTES`, in memory that is used again."""
+    """Makes masks of blocks, in memory that is used again."""
 
     def __init__(self, size: int = BLOCK_BYTES) -> None:
         """Have room for blocks of `size` bytes."""
-        words = min(size, BLOCK_BYTES) // WORD_BITS + 1
+        words = size // WORD_BITS + 1
         self._bits = np.empty(words * WORD_BITS, dtype=np.bool_)
         self._shifted = np.empty(words, dtype=WORD)
 

@@ -7,8 +7,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bulkstream.model import Column, ColumnType
+from bulkstream.sources.fits import fits
 from bulkstream.sources.infer import kind_of, widened
-from bulkstream.stages.fit import ValueJudge, fits
+from bulkstream.stages.fit import ValueJudge
 
 TYPES = list(ColumnType)
 VALUE = st.one_of(
@@ -86,6 +87,29 @@ def test_arrow_finds_the_misfits_that_the_rule_does(made: tuple[list[ColumnType]
     faults = ValueJudge(columns).faults(memoryview(data), len(rows))
 
     assert {row: reason[: reason.index(" ") + 1] for row, reason in sorted(faults.items())} == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd", "bad"),
+    [
+        (ColumnType.LONG, ["1234567890123456789"], "1.5"),
+        (ColumnType.DECIMAL, [".5", "+.5"], "1e3"),
+        (ColumnType.DOUBLE, ["1e3", "-1E-300"], "NaN"),
+        (ColumnType.DATE, ["2024-02-29", "0800-12-24"], "2023-02-29"),
+        (ColumnType.DATETIME, ["2024-02-29T00:00:00.5+14:00"], "2024-02-29T24:00"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 500])
+def test_odd_values_fit_however_many_there_are(kind: ColumnType, odd: list[str], bad: str, times: int) -> None:
+    """A few are judged one by one, many by Arrow; and the one that does not fit is found among them."""
+    rows = [f"text,{value},,7\n" for value in odd * times]
+    judge = ValueJudge((Column("a"), Column("b", kind), Column("c", kind), Column("d", ColumnType.LONG)))
+
+    good = judge.faults(memoryview("".join(rows).encode()), len(rows))
+    wrong = judge.faults(memoryview("".join([*rows, f"text,{bad},,7\n"]).encode()), len(rows) + 1)
+
+    assert good == {}
+    assert wrong == {len(rows): f"b: {bad!r} is no {kind}"}
 
 
 def written(value: str) -> str:
