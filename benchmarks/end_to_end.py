@@ -14,7 +14,7 @@ from benchmarks.figures import ratios, rounded, spread
 from benchmarks.loads import codec, upload
 from benchmarks.plan import Plan, alone, told
 from benchmarks.server import best_server
-from bulkstream.tune import usable_cores
+from bulkstream.cores import usable_cores
 
 if TYPE_CHECKING:
     from pathlib import Path

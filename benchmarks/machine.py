@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.timing import ROOT
-from bulkstream.tune import usable_cores
+from bulkstream.cores import usable_cores
 
 LIBRARIES = ("bulkstream", "isal", "deflate", "aiohttp", "uvloop", "numpy", "pydomo")
 PROGRAMS = (("nginx", "-v"), ("pigz", "--version"), ("igzip", "--version"), ("curl", "--version"))

@@ -20,7 +20,7 @@ from benchmarks.machine import find_program, library
 from benchmarks.plan import alone, told
 from benchmarks.server import SHARED_MEMORY, best_server, drain
 from benchmarks.timing import python, timed
-from bulkstream.tune import usable_cores
+from bulkstream.cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import uvloop
 from benchmarks.figures import histogram, percentile, rounded
 from benchmarks.timing import ROOT, python
 from bulkstream import Client
-from bulkstream.tune import usable_cores
+from bulkstream.cores import usable_cores
 
 TICK_S = 0.001
 IDLE_S = 1.0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkstream.size import MIB
@@ -37,6 +35,7 @@ class Tuning:
         adapts_concurrency: Nobody has chosen the concurrency, so the load finds it.
         adapts_level: Nobody has chosen the level, so the load finds it.
         limit_rate: Bytes per second that may be sent, as `bulkstream.rate` reads it.
+        ahead_bytes: Bytes that the source may hold on its own.
     """
 
     part_bytes: int
@@ -46,6 +45,7 @@ class Tuning:
     adapts_concurrency: bool = False
     adapts_level: bool = False
     limit_rate: str = "unlimited"
+    ahead_bytes: int = 0
 
     @property
     def threads(self) -> int:
@@ -66,10 +66,10 @@ class Tuning:
         Each thread holds a raw chunk and a finished part that it has not yet handed over, each upload its part;
         compressed, they are at most as large as raw. A record longer than a part comes on top.
         """
-        return (2 * self.threads + self.most_uploads) * self.part_bytes + CONSTANT_BYTES
+        return (2 * self.threads + self.most_uploads) * self.part_bytes + self.ahead_bytes + CONSTANT_BYTES
 
 
-def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
+def tuned(settings: Upload, *, total_bytes: int | None, cores: int, ahead_bytes: int = 0) -> Tuning:
     """Resolve every `auto`."""
     return Tuning(
         part_bytes=_part_bytes(settings, total_bytes),
@@ -79,6 +79,7 @@ def tuned(settings: Upload, *, total_bytes: int | None, cores: int) -> Tuning:
         adapts_concurrency=settings.concurrency == "auto",
         adapts_level=settings.level == "auto",
         limit_rate=settings.limit_rate,
+        ahead_bytes=ahead_bytes,
     )
 
 
@@ -88,18 +89,3 @@ def _part_bytes(settings: Upload, total_bytes: int | None) -> int:
         return settings.part_size
     wanted = ceil(total_bytes / settings.max_parts)
     return max(settings.part_size, min(ceil(wanted / MIB) * MIB, LARGEST_PART))
-
-
-def usable_cores() -> int:
-    """Count the cores that this process may really use: its affinity, bounded by the cgroup's quota."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, _quota_cores(Path("/sys/fs/cgroup/cpu.max"))))
-
-
-def _quota_cores(cpu_max: Path) -> int:
-    """Read a cgroup v2 quota ("200000 100000" is two cores); without one, no bound."""
-    try:
-        quota, period = cpu_max.read_text("ascii").split()
-        return ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        return 1 << 16

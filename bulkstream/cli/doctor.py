@@ -17,11 +17,11 @@ from bulkstream.cli.exits import Exit
 from bulkstream.cli.output import print_json
 from bulkstream.cli.probe import probed
 from bulkstream.cli.run import run
+from bulkstream.cores import usable_cores
 from bulkstream.errors import SecurityWarning, UsageError
 from bulkstream.exposure import exposed, remedy, told
 from bulkstream.runs import store_of
 from bulkstream.settings import config_path, load_settings
-from bulkstream.tune import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
