@@ -9,36 +9,37 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 
 from bulkstream.api import SearchKey
+from bulkstream.cores import usable_cores
 from bulkstream.deadline import DeadlineWatch, parse_deadline
 from bulkstream.errors import DeadlineMissed, SchemaError, SourceError, UsageError
-from bulkstream.model import Column, Dialect, Plan, UpdateMethod
+from bulkstream.fitting import fitted
+from bulkstream.model import Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.rejects import check_place
 from bulkstream.reporter import Notice
 from bulkstream.rows import checker_of, sifter_of
 from bulkstream.runs import holder_of
 from bulkstream.settle import finished
-from bulkstream.sources import CsvPipes, Inputs, compare, sampled_types
+from bulkstream.sources import CsvFiles, Inputs, compare
 from bulkstream.stages import Buffer, Cutter, Terms, rejected
-from bulkstream.tune import tuned, usable_cores
+from bulkstream.tune import tuned
 from bulkstream.verify import Verification, with_before
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from bulkstream.api import ApiClient, Stream
-    from bulkstream.model import Chunk, Reject
+    from bulkstream.fitting import Fitted
+    from bulkstream.model import Chunk, Column, Reject
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvFiles, Types
+    from bulkstream.sources import CsvPipes, Match, Named, Tables, Types
     from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
 
@@ -50,7 +51,7 @@ class Request:
     """What the user wants loaded, and where.
 
     Attributes:
-        sources: Paths and glob patterns, `-` for standard input.
+        sources: Paths, glob patterns and URLs, `-` for standard input; queries; rows and bytes as objects.
         stream_id: The stream to load into; exactly one of this and `dataset_name` is given.
         dataset_name: Name of the dataset whose stream is to be found, or created if there is none.
         update_method: Overrides the stream's own; for a new stream, the default is REPLACE.
@@ -61,7 +62,7 @@ class Request:
         profile: Name of the profile that the settings were read with.
     """
 
-    sources: tuple[str | os.PathLike[str], ...]
+    sources: tuple[Named, ...]
     settings: Upload
     stream_id: int | None = None
     dataset_name: str | None = None
@@ -77,13 +78,15 @@ class DryRun:
     """What a load would do, and what that was derived from.
 
     Attributes:
+        target: What the load would create, or where it would go.
         first_bad: The first of the bad rows.
     """
 
-    source: CsvFiles | CsvPipes
+    source: CsvFiles | CsvPipes | Tables
     types: Types
     tuning: Tuning
     plan: Plan
+    target: str
     first_bad: Reject | None = None
 
 
@@ -119,12 +122,20 @@ async def dry_run(request: Request, reporter: Reporter) -> DryRun:
         for text in inputs.waiting:
             reporter.notice(Notice(text))
         source = await _open(inputs, request, request.schema)
-        tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
-        types = await _waiting(sampled_types, source, request.settings.sample_size)
-        columns = request.schema or types.columns
-        count = await _waiting(_count, source, tuning, request.settings, columns)
-    plan = Plan(count.rows, count.parts, count.raw_bytes, columns, tuning.peak_memory_bytes, count.bad_rows)
-    return DryRun(source, types, tuning, plan, count.first_bad)
+        fit = await _waiting(fitted, source, request.settings, request.schema or (), "of the schema file")
+        tuning = _tuning(request.settings, fit.source)
+        count = await _waiting(_count, fit, tuning, request.settings)
+    plan = Plan(count.rows, count.parts, count.raw_bytes, fit.columns, tuning.peak_memory_bytes, count.bad_rows)
+    return DryRun(fit.source, fit.types, tuning, plan, _target(request, fit), count.first_bad)
+
+
+def _target(request: Request, fit: Fitted) -> str:
+    """Say what a load would create, or change; no server was asked."""
+    columns = f"{len(fit.columns)} column{'s' * (len(fit.columns) != 1)}"
+    if request.dataset_name is None:
+        return "nothing is named to load into" if request.stream_id is None else f"stream {request.stream_id}"
+    method = request.update_method or UpdateMethod.REPLACE
+    return f"dataset {request.dataset_name!r}; if there is none, it is created with {columns} ({method})"
 
 
 @asynccontextmanager
@@ -162,17 +173,21 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         source = await _open(inputs, request, _expected(request, stream))
         if stream is not None:
             _check_heard(source, request.update_method or stream.method)
-        reporter.notice(Notice(f"{source.label}: {source.header.reason}"))
+        reporter.notice(Notice(f"{source.label}: {source.reason}"))
+        fit = await _waiting(fitted, source, request.settings, _expected(request, stream) or (), _name(request, stream))
+        source = fit.source
         if created := stream is None:
-            stream = await _create(request, source, client)
+            stream = await _create(request, fit, client)
             reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
-    tuning = tuned(request.settings, total_bytes=source.total_bytes, cores=usable_cores())
-    columns = stream.columns or tuple(Column(name) for name in source.names)
+        elif fit.match is not None and fit.match.changes_dataset:
+            stream = await _evolved(stream, fit.match, client, reporter)
+    tuning = _tuning(request.settings, source)
+    columns = fit.columns
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
     method = request.update_method or stream.method
     verification = Verification.of(
-        request.settings, source=source, dataset_id=stream.dataset_id, columns=stream.columns, method=method
+        request.settings, source=source, dataset_id=stream.dataset_id, columns=columns, method=method
     )
     return Job(
         source,
@@ -184,7 +199,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         method=method,
         deadline=deadline,
         verification=verification if created else await with_before(verification, client, reporter),
-        sifter=sifter_of(request.settings, columns),
+        sifter=sifter_of(request.settings, columns, well_formed=fit.source.well_formed),
         reject_file=request.settings.reject_file,
     )
 
@@ -194,13 +209,17 @@ def _check(request: Request) -> None:
         raise UsageError("name either a stream or a dataset", hint="Use --stream ID or --dataset-name NAME.")
 
 
-def _check_heard(source: CsvFiles | CsvPipes, method: UpdateMethod | None) -> None:
+def _tuning(settings: Upload, source: CsvFiles | CsvPipes | Tables) -> Tuning:
+    return tuned(settings, total_bytes=source.total_bytes, ahead_bytes=source.ahead_bytes, cores=usable_cores())
+
+
+def _check_heard(source: CsvFiles | CsvPipes | Tables, method: UpdateMethod | None) -> None:
     """Refuse to empty a dataset because a producer has failed before its first byte.
 
     Raises:
         SourceError: A pipe has brought nothing at all, and its rows were to replace those that are there.
     """
-    mute = source.mute if isinstance(source, CsvPipes) else ()
+    mute = () if isinstance(source, CsvFiles) else source.mute
     if mute and method in {UpdateMethod.REPLACE, None}:
         raise SourceError(
             f"{' and '.join(mute)} ended without a byte, and would empty the dataset",
@@ -236,8 +255,8 @@ def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | N
     return known or request.schema
 
 
-async def _open(inputs: Inputs, request: Request, expected: tuple[Column, ...] | None) -> CsvFiles | CsvPipes:
-    return await _waiting(partial(inputs.open, header=request.settings.header, expected=expected))
+async def _open(inputs: Inputs, request: Request, expected: tuple[Column, ...] | None) -> CsvFiles | CsvPipes | Tables:
+    return await _waiting(inputs.open, request.settings, expected)
 
 
 async def _waiting(work: Callable[..., T], *args: object) -> T:
@@ -270,10 +289,20 @@ def _loadable(stream: Stream) -> Stream:
     return stream
 
 
-async def _create(request: Request, source: CsvFiles | CsvPipes, client: ApiClient) -> Stream:
-    columns = request.schema
-    if columns is None:
-        columns = (await _waiting(sampled_types, source, request.settings.sample_size)).columns
+async def _evolved(stream: Stream, match: Match, client: ApiClient, reporter: Reporter) -> Stream:
+    """Give the dataset the columns that the source needs; they stay, whatever becomes of the load."""
+    changed = await client.streams.change_columns(stream, match.columns)
+    for text in match.told:
+        reporter.notice(Notice(f"dataset {stream.name!r}: {text}"))
+    return changed
+
+
+def _name(request: Request, stream: Stream | None) -> str:
+    return stream.name if stream else request.dataset_name or ""
+
+
+async def _create(request: Request, fit: Fitted, client: ApiClient) -> Stream:
+    columns = request.schema or fit.columns
     if not columns:
         raise SchemaError("the source is empty, so it shows no columns", hint="Give the columns with --schema FILE.")
     method = request.update_method or UpdateMethod.REPLACE
@@ -304,11 +333,11 @@ def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tup
         raise UsageError(f"no column is named {', '.join(unknown)}; there are: {', '.join(c.name for c in columns)}")
 
 
-def _count(source: CsvFiles | CsvPipes, tuning: Tuning, settings: Upload, columns: tuple[Column, ...]) -> _Count:
+def _count(fit: Fitted, tuning: Tuning, settings: Upload) -> _Count:
     """Cut and check the whole source without compressing it."""
-    sifter = sifter_of(settings, columns)
+    sifter = sifter_of(settings, fit.columns, well_formed=fit.source.well_formed)
     cutter = Cutter(
-        source,
+        fit.source,
         part_bytes=tuning.part_bytes,
         max_record_bytes=settings.max_record_size,
         marking=sifter is not None,

@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from pydantic import ValidationError
 
 from bulkstream.api import Execution, ExecutionState
-from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, OutcomeUnknown, StreamBusy
+from bulkstream.cores import usable_cores
+from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, OutcomeUnknown, SourceChanged, StreamBusy
+from bulkstream.fitting import fitted
 from bulkstream.journal import Phase, Step, named_path
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
-from bulkstream.runs import REPEATABLE, file_of, holder_of, other_account, standing
+from bulkstream.runs import REPEATABLE, file_of, holder_of, inputs_of, other_account, standing
 from bulkstream.settings import overridden
-from bulkstream.sources import CsvFiles, HeaderDecision
+from bulkstream.sources import CsvFiles, HeaderDecision, Tables
 from bulkstream.stages import Ending, Opening, Terms, look_up
-from bulkstream.tune import tuned, usable_cores
+from bulkstream.tune import tuned
 from bulkstream.verify import Before, Verification, verify, with_before
 
 if TYPE_CHECKING:
@@ -131,7 +134,8 @@ class Resumption:
         )
 
     async def _go_on(self, execution: Execution | None) -> None:
-        plan, settings, source = self._record.plan, self._settings, self._source
+        plan, settings = self._record.plan, self._settings
+        source = await to_thread.run_sync(self._source)
         if (verification := await self._verification(source)) is not None:
             verification = await with_before(verification, self._client, self._reporter)
         job = Job(
@@ -144,19 +148,33 @@ class Resumption:
             columns=plan.columns,
             method=plan.method,
             verification=verification,
-            sifter=await to_thread.run_sync(sifter_of, settings, plan.columns),
+            sifter=await to_thread.run_sync(partial(sifter_of, settings, plan.columns, well_formed=source.well_formed)),
             reject_file=named_path(plan.reject_file) if plan.reject_file else None,
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)
 
+    def _source(self) -> CsvFiles | Tables:
+        """Open the source again; whoever calls has seen that it is what it was. Blocking."""
+        plan = self._record.plan
+        if plan.blobs:
+            inputs = inputs_of(plan)
+            inputs.find()
+            fit = fitted(
+                inputs.open(self._settings, plan.columns), self._settings, plan.columns, plan.dataset_name or ""
+            )
+            if not isinstance(fit.source, Tables):
+                raise SourceChanged(f"run {plan.run_id} can't be resumed: its source is read otherwise now")
+            return fit.source
+        return self._files
+
     @property
-    def _source(self) -> CsvFiles:
+    def _files(self) -> CsvFiles:
         plan = self._record.plan
         decision = HeaderDecision(present=False, reason=f"as run {plan.run_id} has found them", told=True)
         return CsvFiles(tuple(map(file_of, plan.files)), decision, tuple(c.name for c in plan.columns))
 
-    async def _verification(self, source: CsvFiles) -> Verification | None:
+    async def _verification(self, source: CsvFiles | Tables) -> Verification | None:
         """Return what is to be compared after the commit, without a look at the dataset before it."""
         settings = self._settings
         if settings.verify is Verify.OFF:
@@ -178,7 +196,7 @@ class Resumption:
         except BaseException:
             await ending.abort()
             raise
-        if (load := await self._verification(self._source)) is not None:
+        if (load := await self._verification(self._files)) is not None:
             load = replace(load, how=Verify.ROWS, before=Before(self._record.plan.rows_before, None))
             await verify(load, self._client, ledger=self._ledger, reporter=self._reporter)
 

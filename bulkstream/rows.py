@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from bulkstream.settings import Upload
 
 
-def sifter_of(settings: Upload, columns: Sequence[Column]) -> Sifter | None:
+def sifter_of(settings: Upload, columns: Sequence[Column], *, well_formed: bool = False) -> Sifter | None:
     """Return what checks the rows of a load as its settings say; None if nothing is to be checked.
+
+    Args:
+        settings: What is to be checked.
+        columns: Of the dataset.
+        well_formed: Rows can't have too few fields or too many, so that only values are left to be checked.
 
     Raises:
         MissingExtra: Types are to be checked, and pyarrow is not installed.
     """
-    if settings.check is Check.OFF or not columns:
+    if settings.check is Check.OFF or not columns or (well_formed and settings.check is Check.ROWS):
         return None
     return Sifter(checker_of(settings.check, columns), Budget(settings.max_bad_rows))
 

@@ -10,18 +10,19 @@ import asyncio
 import os
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
 from bulkstream import __version__
-from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, UsageError
+from bulkstream.errors import JournalUnwritable, NotResumable, SourceChanged, SourceMissing, UsageError
 from bulkstream.journal import (
     Journal,
     Phase,
     RunFolder,
     RunPlan,
     RunStore,
+    SourceBlob,
     SourceFile,
     Step,
     Unkept,
@@ -32,7 +33,7 @@ from bulkstream.journal import (
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
 from bulkstream.settle import finished
-from bulkstream.sources import CsvFile, CsvFiles, FileState, digest_of, remove_copies
+from bulkstream.sources import CsvFile, CsvFiles, FileState, Inputs, Tables, digest_of, is_remote, remove_copies
 from bulkstream.stages import Holder
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from bulkstream.prepare import Request
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Settings
+    from bulkstream.sources import Blob, Source
 
 
 def store_of(settings: Settings) -> RunStore:
@@ -160,6 +162,17 @@ def plan_file(file: CsvFile) -> SourceFile:
     )
 
 
+def plan_blob(blob: Blob) -> SourceBlob:
+    """Describe a file or an object so that it can be recognized. Blocking."""
+    found = blob.fingerprint()
+    return SourceBlob(name=blob.name, size=found.size, version=found.version, digest=found.digest)
+
+
+def inputs_of(plan: RunPlan) -> Inputs:
+    """Return what the source of a run was made of, to be found again."""
+    return Inputs(name if is_remote(name) else named_path(name) for name in plan.inputs)
+
+
 def file_of(kept: SourceFile) -> CsvFile:
     """Return the file that was described."""
     return CsvFile(named_path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode), kept.first_line)
@@ -178,6 +191,8 @@ def check_unchanged(record: RunRecord) -> None:
             hint=f"Give it up with `bulkstream resume {record.run_id} --abort`, and load again.",
         )
     changes = [change for kept in record.plan.files if (change := _change(kept))]
+    if record.plan.blobs:
+        changes += _changed_blobs(record.plan)
     if changes:
         more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""  # noqa: PLR2004 - three are enough to see
         raise SourceChanged(
@@ -233,6 +248,19 @@ def _change(kept: SourceFile) -> str | None:
     return None if digest_of(file.path, kept.size) == kept.digest else f"{kept.path} has other content"
 
 
+def _changed_blobs(plan: RunPlan) -> list[str]:
+    try:
+        inputs = inputs_of(plan)
+        inputs.find()
+        found = [plan_blob(blob) for blob in inputs.blobs]
+    except SourceMissing as error:
+        return [str(error)]
+    if [each.name for each in found] != [each.name for each in plan.blobs]:
+        return [f"there are {len(found)} files instead of {len(plan.blobs)}, or others"]
+    pairs = zip(plan.blobs, found, strict=True)
+    return [f"{kept.name} is not what it was since the run began" for kept, now in pairs if kept != now]
+
+
 def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunPlan:
     settings = request.settings
     return RunPlan(
@@ -255,10 +283,23 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         announce_parts=job.announce_parts,
         settings=settings.model_dump(mode="json", exclude_unset=True, exclude={"spool", "reject_file"}),
         reject_file=kept_name(settings.reject_file) if settings.reject_file else None,
-        files=tuple(map(plan_file, job.source.files)) if isinstance(job.source, CsvFiles) else (),
         unrepeatable=job.source.unrepeatable,
-        spooled=tuple(map(kept_name, job.source.spooled)) if isinstance(job.source, CsvFiles) else (),
+        **_sources(job.source),
     )
+
+
+def _sources(source: Source) -> dict[str, Any]:
+    """Return the plan's fields that describe what can be read again."""
+    if isinstance(source, CsvFiles):
+        return {"files": tuple(map(plan_file, source.files)), "spooled": tuple(map(kept_name, source.spooled))}
+    if not isinstance(source, Tables) or source.unrepeatable:
+        return {}
+    recall = source.recall
+    return {
+        "inputs": tuple(name if is_remote(name) else kept_name(name) for name in recall.names),
+        "blobs": tuple(map(plan_blob, recall.blobs)),
+        "spooled": tuple(map(kept_name, recall.spooled)),
+    }
 
 
 REPEATABLE = frozenset({UpdateMethod.REPLACE, UpdateMethod.UPSERT})

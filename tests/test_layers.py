@@ -33,10 +33,11 @@ LAYERS = (
         "exposure",
         "budget",
         "settle",
+        "cores",
     },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},
-    {"flight", "digest", "rejects", "rows"},
+    {"flight", "digest", "rejects", "rows", "fitting"},
     {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline", "verify"},

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class _Head:
     """The first bytes of a segment."""
 
+    derived = False
+
     def __init__(self, segment: Segment, size: int) -> None:
         self.name = segment.name
         self.remaining = size
@@ -57,6 +59,11 @@ class Excerpt:
 
     def __repr__(self) -> str:
         return f"Excerpt({self.rows} rows, {self.total_bytes} bytes of {self._source!r})"
+
+    @property
+    def ahead_bytes(self) -> int:
+        """As much as the whole source may hold on its own."""
+        return self._source.ahead_bytes
 
     @property
     def unrepeatable(self) -> str:

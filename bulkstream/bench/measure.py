@@ -23,10 +23,11 @@ from bulkstream.bench.findings import Cell, Choice, Data, Findings, Load, Machin
 from bulkstream.bench.model import best_cell, recommend, verdict
 from bulkstream.bench.rehearsal import load_rate, request_for, send_rate
 from bulkstream.bench.target import Target, Workbench, reachable, scratch
+from bulkstream.cores import usable_cores
 from bulkstream.size import KIB, MIB
-from bulkstream.sources import open_csv, sampled_types
+from bulkstream.sources import open_csv
 from bulkstream.stages import LADDER, codec_for
-from bulkstream.tune import tuned, usable_cores
+from bulkstream.tune import tuned
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -122,7 +123,7 @@ async def _target(
     plan: Plan, settings: Settings, bench: Workbench, source: CsvFiles, note: Callable[[str], None]
 ) -> AsyncIterator[tuple[ApiClient, int]]:
     """Yield a client of the target and the id of a scratch stream with the source's columns."""
-    columns = (await _thread(sampled_types, source, settings.upload.sample_size)).columns
+    columns = (await _thread(source.types, settings.upload.sample_size)).columns
     async with reachable(plan.target, settings, bench) as reached, ApiClient(reached) as client:
         if plan.target is Target.PROFILE:
             note(_warning(plan, reached))

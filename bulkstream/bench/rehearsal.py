@@ -43,6 +43,7 @@ class _Rehearsed:
         self._source = source
         self.total_bytes = source.total_bytes
         self.unrepeatable = source.unrepeatable
+        self.ahead_bytes = source.ahead_bytes
 
     def segments(self) -> Iterator[Segment]:
         return self._source.segments()

@@ -14,7 +14,7 @@ from bulkstream.cli.options import AsJson, Mode, Profile, Quiet
 from bulkstream.cli.run import told
 from bulkstream.cli.runs import runs
 from bulkstream.cli.streams import streams
-from bulkstream.model import Check, HeaderMode, OnFailure, Verify
+from bulkstream.model import Binary, Check, Format, HeaderMode, OnFailure, Verify
 
 app = typer.Typer(
     help="Load large data into a Domo dataset: parallel gzip, concurrent parts, a verified commit or a clean abort.",
@@ -45,9 +45,11 @@ class BenchTarget(StrEnum):
 
 
 Sources = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="SOURCE", help="CSV files or quoted patterns, in order; - is standard input.", show_default=False
+        metavar="[SOURCE]...",
+        help="Files, quoted patterns or URLs, in order; - is standard input.",
+        show_default=False,
     ),
 ]
 
@@ -72,7 +74,7 @@ def root(
 
 @app.command()
 def upload(
-    sources: Sources,
+    sources: Sources = None,
     stream: Annotated[int | None, typer.Option(help="Load into this stream.", metavar="ID")] = None,
     dataset_name: Annotated[
         str | None, typer.Option(help="Load into the dataset of this name; create it if there is none.", metavar="NAME")
@@ -84,6 +86,27 @@ def upload(
     schema: Annotated[
         Path | None, typer.Option(help="Columns of a new dataset: JSON or TOML.", metavar="FILE", dir_okay=False)
     ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Load what a database gives for this; needs --from.", metavar="SQL")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option("--from", help="The database: postgresql://, sqlite:/// or duckdb:///.", metavar="URL")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        Format | None, typer.Option(help="Form of the sources; told by their first bytes if unset.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to load, in this order; NEW=OLD renames.", metavar="COL,…")
+    ] = None,
+    evolve: Annotated[
+        bool, typer.Option("--evolve", help="Add columns to the dataset and widen types where the source needs it.")
+    ] = False,
+    encoding: Annotated[str | None, typer.Option(help="Of text; UTF-8, or by its mark.", metavar="NAME")] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="Of CSV, e.g. 'delimiter=; quote=none'; sniffed if unset.", metavar="TEXT")
+    ] = None,
+    binary: Annotated[Binary | None, typer.Option(help="What to do with binary columns.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of Excel: name or number.", metavar="NAME")] = None,
     part_size: Annotated[str | None, typer.Option(help="Raw bytes per part, e.g. 64MiB.", metavar="SIZE")] = None,
     concurrency: Annotated[str | None, typer.Option(help="Uploads in flight.", metavar="auto|N")] = None,
     workers: Annotated[str | None, typer.Option(help="Compression threads.", metavar="auto|N")] = None,
@@ -120,17 +143,26 @@ def upload(
     profile: Profile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load CSV files into a stream: all of them or nothing.
+    """Load files, or what a query gives, into a stream: all of it or nothing.
 
     Commits if every row has arrived, else leaves the dataset as it was.
     """
     with told(as_json=as_json, document=failed_load):
-        from bulkstream.cli.upload import plan
+        from bulkstream.cli.upload import named, plan
         from bulkstream.cli.upload import upload as load
+        from bulkstream.sources import entries_of
 
         target = {"stream": stream, "dataset_name": dataset_name, "mode": mode, "key": key, "schema": schema}
         target["take_over"] = take_over
+        given = named(sources or (), query=query, database=database)
         flags = {
+            "format": format,
+            "columns": entries_of(columns) if columns else None,
+            "evolve": evolve or None,
+            "encoding": encoding,
+            "dialect": dialect,
+            "binary": binary,
+            "sheet": sheet,
             "part_size": part_size,
             "concurrency": _number(concurrency),
             "workers": _number(workers),
@@ -147,9 +179,9 @@ def upload(
             "spool": spool,
         }
         if dry_run:
-            plan(sources, {**target, "profile": profile}, flags, as_json=as_json)
+            plan(given, {**target, "profile": profile}, flags, as_json=as_json)
         else:
-            raise typer.Exit(load(sources, {**target, "profile": profile}, flags, as_json=as_json, quiet=quiet))
+            raise typer.Exit(load(given, {**target, "profile": profile}, flags, as_json=as_json, quiet=quiet))
 
 
 @app.command()

@@ -133,7 +133,7 @@ def account(url: str, dialect: Dialect) -> Settings:
 
 
 def _source(request: Request) -> CsvFiles:
-    return open_csv(request.sources, header=HeaderMode.AUTO)
+    return open_csv(map(str, request.sources), header=HeaderMode.AUTO)
 
 
 @asynccontextmanager

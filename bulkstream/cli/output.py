@@ -44,18 +44,21 @@ def print_dry_run(dry: DryRun) -> None:
     tuning, plan = dry.tuning, dry.plan
     print_facts(
         [
-            ("files", f"{len(dry.source.files)}; {dry.source.header.reason}"),
+            ("source", f"{dry.source.label}; {dry.source.reason}"),
+            *dry.source.facts,
             ("rows", f"{plan.rows:,}"),
             *_bad(dry),
-            ("raw", f"{size(plan.raw_bytes or 0)} without headers"),
+            ("raw", f"{size(plan.raw_bytes or 0)} of CSV without headers"),
             ("parts", f"{plan.parts:,} of up to {size(tuning.part_bytes)} raw"),
             ("gzip", f"level {tuning.level} on {tuning.workers} threads"),
             ("uploads", f"{tuning.concurrency} at a time"),
             ("memory", f"at most {size(plan.peak_memory_bytes)}"),
+            ("target", dry.target),
         ]
     )
     rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.types.inferred]
-    print_table(("column", "type", f"why (from {dry.types.sampled:,} sampled rows)"), rows)
+    why = f"why (from {dry.types.sampled:,} sampled rows)" if dry.types.sampled else "why"
+    print_table(("column", "type", why), rows)
 
 
 def _bad(dry: DryRun) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from bulkstream.model import OnFailure, Outcome, UpdateMethod
 from bulkstream.prepare import Request, dry_run
 from bulkstream.reporter import Notice
 from bulkstream.settings import load_settings
-from bulkstream.sources import read_schema
+from bulkstream.sources import Query, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Column, Report
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Settings
+    from bulkstream.sources import Named
 
 
 class WayOut(StrEnum):
@@ -41,12 +42,12 @@ class WayOut(StrEnum):
 
 
 def upload(
-    sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool, quiet: bool
+    sources: Sequence[Named], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool, quiet: bool
 ) -> Exit:
     """Load, and tell how it went; return the exit code.
 
     Args:
-        sources: Paths and patterns, `-` for standard input.
+        sources: Paths, patterns and URLs, `-` for standard input; a query.
         target: `stream`, `dataset_name`, `mode`, `key`, `schema`, `profile` as given.
         flags: Fields of the upload settings as given, None where they were not.
         as_json: Print the report as JSON.
@@ -79,7 +80,7 @@ async def load_once(request: Request, settings: Settings, ledger: Ledger, report
         return await load(request, client, ledger=ledger, reporter=reporter)
 
 
-def plan(sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool) -> None:
+def plan(sources: Sequence[Named], target: Mapping[str, Any], flags: Mapping[str, Any], *, as_json: bool) -> None:
     """Show what a load would do; nothing is sent to anyone.
 
     Raises:
@@ -96,7 +97,27 @@ def plan(sources: Sequence[str], target: Mapping[str, Any], flags: Mapping[str, 
         print_dry_run(dry)
 
 
-def request_of(sources: Sequence[str], target: Mapping[str, Any], settings: Settings) -> Request:
+def named(sources: Sequence[str], *, query: str | None, database: str | None) -> tuple[Named, ...]:
+    """Return what is to be loaded: what was named, or a query.
+
+    Raises:
+        UsageError: There is neither, or both, or a query without a database.
+    """
+    if query is None and database is None:
+        if not sources:
+            raise UsageError("no source was named", hint="Name files, a quoted pattern or a URL, or give a --query.")
+        return tuple(sources)
+    if query is None or database is None:
+        raise UsageError(
+            "a query needs a database, and a database a query",
+            hint="Write --query 'SELECT …' --from postgresql://host/name.",
+        )
+    if sources:
+        raise UsageError("files and a query can't be loaded together", hint="Load one after the other.")
+    return (Query(database, query),)
+
+
+def request_of(sources: Sequence[Named], target: Mapping[str, Any], settings: Settings) -> Request:
     """Make a request of what the command line gave.
 
     Raises:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bulkstream.journal.folder import RunFolder, RunStore, state_dir
 from bulkstream.journal.journal import Journal, Unkept
-from bulkstream.journal.plan import RunPlan, SourceFile, kept_name, named_path
+from bulkstream.journal.plan import RunPlan, SourceBlob, SourceFile, kept_name, named_path
 from bulkstream.journal.record import Event, Phase, RunOutline, RunRecord, Step, Tally, read_record
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "RunPlan",
     "RunRecord",
     "RunStore",
+    "SourceBlob",
     "SourceFile",
     "Step",
     "Tally",

@@ -57,6 +57,21 @@ class SourceFile(Kept):
     first_line: int = Field(1, ge=1)
 
 
+class SourceBlob(Kept):
+    """One file or object that a source was made of, as it was found.
+
+    Attributes:
+        name: Path or URL, for messages.
+        version: What its place says of its state.
+        digest: Of samples of its bytes, where its place says too little.
+    """
+
+    name: str
+    size: int = Field(ge=0)
+    version: str
+    digest: str
+
+
 class RunPlan(Kept):
     """What decides how a run goes on.
 
@@ -71,6 +86,8 @@ class RunPlan(Kept):
         announce_parts: As in the job.
         settings: Upload settings that differ from the defaults, without those that name files.
         reject_file: Where rows go that are left out; None for the usual place.
+        inputs: What names the source again where its rows are not files' bytes as they are: kept names and URLs.
+        blobs: What those stood for, in order.
         unrepeatable: Why the source can't be read a second time; empty if it can.
         spooled: Paths of those files that are copies of pipes; they are removed when the run has ended.
         rows_before: Rows of the dataset before the load, where the server told.
@@ -95,6 +112,8 @@ class RunPlan(Kept):
     settings: dict[str, Any] = Field(default_factory=dict)
     reject_file: str | None = None
     files: tuple[SourceFile, ...] = ()
+    inputs: tuple[str, ...] = ()
+    blobs: tuple[SourceBlob, ...] = ()
     unrepeatable: str = ""
     spooled: tuple[str, ...] = ()
     rows_before: int | None = None

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
-from bulkstream.model import Column, HeaderMode
+from bulkstream.model import HeaderMode
 from bulkstream.sources.agree import agreed
 from bulkstream.sources.files import CsvFile, FileSegment
 from bulkstream.sources.head import read_head
-from bulkstream.sources.infer import Inferred, infer
 from bulkstream.sources.locate import is_pipe, locate
 from bulkstream.sources.sample import sample
+from bulkstream.sources.types import types_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from bulkstream.sources.csv_pipes import CsvPipes
+    from bulkstream.model import Column
     from bulkstream.sources.head import FileHead
     from bulkstream.sources.header import HeaderDecision
-    from bulkstream.sources.sample import Records
+    from bulkstream.sources.types import Types
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ class CsvFiles:
     spooled: tuple[Path, ...] = ()
 
     @property
+    def ahead_bytes(self) -> int:
+        """None."""
+        return 0
+
+    @property
     def total_bytes(self) -> int:
         """Data bytes of all files."""
         return sum(file.data_bytes for file in self.files)
@@ -50,6 +55,16 @@ class CsvFiles:
     def unrepeatable(self) -> str:
         """Nothing: files can be read again."""
         return ""
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What a dry run tells of it."""
+        return (("format", "CSV, UTF-8, as the server takes it"),)
+
+    @property
+    def reason(self) -> str:
+        """Say whether there is a header, and why that is believed."""
+        return self.header.reason
 
     @property
     def label(self) -> str:
@@ -64,30 +79,21 @@ class CsvFiles:
         """Compare every file with how it was found."""
         return tuple(change for file in self.files if (change := file.changed()))
 
-    def sample(self, budget: int) -> Records:
-        """Read records from all over the files, `budget` bytes at most."""
-        return sample(self.files, fields=len(self.names), budget=budget)
+    def types(self, budget: int) -> Types:
+        """Infer types from records all over the files, `budget` bytes at most. Blocking.
+
+        Raises:
+            SourceUnreadable: A file can't be read.
+        """
+        return types_of(self.names, sample(self.files, fields=len(self.names), budget=budget))
+
+    @property
+    def well_formed(self) -> bool:
+        """False: rows may have too few fields, or too many."""
+        return False
 
     def close(self) -> None:
         """Do nothing: a file is open only while its segment is read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Types:
-    """Columns of a source as a sample of its records shows them.
-
-    Attributes:
-        inferred: Name and type of each column, with the reason for the type.
-        sampled: How many records that is from.
-    """
-
-    inferred: tuple[Inferred, ...]
-    sampled: int
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """Names and types."""
-        return tuple(each.column for each in self.inferred)
 
 
 def open_csv(
@@ -119,18 +125,6 @@ def open_csv(
     heads = [read_head(path) for path in paths]
     found = agreed(heads, header, expected)
     return CsvFiles(tuple(data_file(head, found.header) for head in heads), found.header, found.names)
-
-
-def sampled_types(source: CsvFiles | CsvPipes, budget: int) -> Types:
-    """Infer types from a sample of at most `budget` bytes. Blocking: call it in a thread.
-
-    Records that have not as many fields as there are columns are left out; the server will judge them.
-
-    Raises:
-        SourceUnreadable: A file can't be read.
-    """
-    records = source.sample(budget)
-    return Types(infer(source.names, [each for each in records if len(each) == len(source.names)]), len(records))
 
 
 def data_file(head: FileHead, header: HeaderDecision) -> CsvFile:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from bulkstream.sources.files import CsvFile, FileSegment
 from bulkstream.sources.pipe_head import RecordFinder
 from bulkstream.sources.sample import sample, whole_records
+from bulkstream.sources.source import UNKNOWN
+from bulkstream.sources.types import types_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +20,13 @@ if TYPE_CHECKING:
     from bulkstream.sources.pipe_head import PipeHead
     from bulkstream.sources.sample import Records
     from bulkstream.sources.source import Segment
+    from bulkstream.sources.types import Types
 
 SAMPLE_BYTES = 1 << 20
 """Most bytes of a pipe that are read ahead to infer types."""
 
 MOMENT_S = 0.5
 """Seconds for which a sample waits for more, once it has a record."""
-
-UNKNOWN = 1 << 62
-"""Bytes that remain where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,10 @@ class PipeSegment:
         name: Of the pipe.
         offset: Where the next byte stands among all that came out of it.
         first_line: Line on which the data begins.
+        derived: False: they are the pipe's own.
     """
+
+    derived = False
 
     def __init__(self, pipe: CsvPipe) -> None:
         self.name = pipe.pipe.name
@@ -122,6 +125,11 @@ class CsvPipes:
     names: tuple[str, ...]
 
     @property
+    def ahead_bytes(self) -> int:
+        """Little: what was read ahead is dropped as it is read."""
+        return 0
+
+    @property
     def total_bytes(self) -> None:
         """Nobody knows."""
 
@@ -135,6 +143,16 @@ class CsvPipes:
         """Name the pipes that came to their end without a byte, not even of a header."""
         pipes = (file for file in self.files if isinstance(file, CsvPipe))
         return tuple(each.pipe.name for each in pipes if each.pipe.drained and each.start == 0)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What a dry run tells of it."""
+        return (("format", "CSV, UTF-8, as the server takes it"),)
+
+    @property
+    def reason(self) -> str:
+        """Say whether there is a header, and why that is believed."""
+        return self.header.reason
 
     @property
     def label(self) -> str:
@@ -154,13 +172,22 @@ class CsvPipes:
         """Compare every file with how it was found; of a pipe there is nothing to compare."""
         return tuple(change for file in self.files if isinstance(file, CsvFile) and (change := file.changed()))
 
-    def sample(self, budget: int) -> Records:
-        """Return records from all over the files, and from the beginning of the pipes."""
+    @property
+    def well_formed(self) -> bool:
+        """False: rows may have too few fields, or too many."""
+        return False
+
+    def types(self, budget: int) -> Types:
+        """Infer types from records all over the files, and from the beginning of the pipes. Blocking.
+
+        Raises:
+            SourceUnreadable: A file or a pipe can't be read.
+        """
         files = [file for file in self.files if isinstance(file, CsvFile)]
         records = sample(files, fields=len(self.names), budget=budget)
         for file in self.files:
             records += file.sample(budget) if isinstance(file, CsvPipe) else []
-        return records
+        return types_of(self.names, records)
 
     def close(self) -> None:
         """Close all pipes, one that another thread waits for included."""

@@ -50,7 +50,10 @@ class FileSegment:
         offset: Where the next byte stands in the file.
         remaining: Bytes still to be read.
         first_line: Line of the file on which the data begins.
+        derived: False: they are the file's own.
     """
+
+    derived = False
 
     def __init__(self, file: CsvFile) -> None:
         self.name = str(file.path)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from bulkstream.errors import HeaderMismatch, SchemaError, SourceError
 from bulkstream.model import Column, ColumnType, HeaderMode
 from bulkstream.sources.infer import kind_of
+from bulkstream.sources.matching.names import folded
 
 Fields = Sequence[str]
 
@@ -40,12 +41,14 @@ class HeaderDecision:
     Attributes:
         told: The user has said so.
         expected: Columns by which the other files are judged, where they are known.
+        by_name: The header names the dataset's columns, but not all of them, others too, or in another order.
     """
 
     present: bool
     reason: str
     told: bool = False
     expected: tuple[Column, ...] = ()
+    by_name: bool = False
 
 
 def parse_record(raw: bytes) -> list[str]:
@@ -67,7 +70,7 @@ def parse_record(raw: bytes) -> list[str]:
 
 def looks_like_header(first: Fields) -> bool:
     """Whether a record could be a header: filled, distinct fields, none of which reads as a value."""
-    names = {_name(field) for field in first}
+    names = {folded(field) for field in first}
     return bool(first) and "" not in names and len(names) == len(first) and not any(map(_reads_as_value, first))
 
 
@@ -141,25 +144,25 @@ def column_names(decision: HeaderDecision, first: Fields) -> list[str]:
 
 def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> HeaderDecision:
     """Decide where the columns are known."""
+    theirs = [column.name for column in expected]
+    names, wanted = [folded(field) for field in first], [folded(name) for name in theirs]
+    if mode is not HeaderMode.NO and names == wanted:
+        reason = "the first record is a header: the names of the dataset's columns"
+        return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES)
+    by_name = _is_told_by_name(first, expected) if mode is HeaderMode.YES else names_columns(first, theirs)
+    if mode is not HeaderMode.NO and by_name:
+        reason = "the first record is a header: it names columns of the dataset"
+        return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES, by_name=True)
     if len(first) != len(expected):
         hint = "The first line is empty; remove it." if list(first) == [""] else ""
         raise HeaderMismatch(f"the files have {len(first)} fields, the dataset has {len(expected)} columns", hint=hint)
-    names, wanted = [_name(field) for field in first], [_name(column.name) for column in expected]
     if mode is HeaderMode.NO:
         return HeaderDecision(present=False, reason="no header, as told", told=True)
-    if names == wanted:
-        reason = "the first record is a header: the names of the dataset's columns"
-        return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES)
-    difference = _difference([column.name for column in expected], first)
-    if sorted(names) == sorted(wanted):
-        raise HeaderMismatch(
-            f"the files have the dataset's columns in another order: {difference}",
-            hint="Write the columns in the dataset's order.",
-        )
     if mode is HeaderMode.YES:
         reason = "the first record is a header, as told; its names are others"
         return HeaderDecision(present=True, reason=reason, told=True)
     if _could_be_header(first, expected):
+        difference = _difference([column.name for column in expected], first)
         raise HeaderMismatch(
             f"the first record is neither the dataset's columns nor data: {difference}",
             hint="Say --header yes if it is a header nevertheless, --header no if it is data.",
@@ -168,9 +171,26 @@ def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> Hea
     return HeaderDecision(present=False, reason=reason, expected=tuple(expected))
 
 
+def names_columns(first: Fields, theirs: Sequence[str]) -> bool:
+    """Whether a first record is a header that names a dataset's columns: all of them, in any order, or most of them.
+
+    If they are not all of them, it must look like a header, and at least half of its names be the dataset's.
+    """
+    names, wanted = [folded(name) for name in first], {folded(name) for name in theirs}
+    if sorted(names) == sorted(map(folded, theirs)):
+        return True
+    known = sum(name in wanted for name in names)
+    return looks_like_header(first) and 2 * known >= len(names)
+
+
+def _is_told_by_name(first: Fields, expected: Sequence[Column]) -> bool:
+    """Whether of what is said to be a header a name is the dataset's; if none is, its order counts."""
+    return not {folded(column.name) for column in expected}.isdisjoint(map(folded, first))
+
+
 def _could_be_header(fields: Fields, expected: Sequence[Column]) -> bool:
     """Whether a record repeats the expected names, or looks like a header and can't be data of those columns."""
-    if expected and [_name(field) for field in fields] == [_name(column.name) for column in expected]:
+    if expected and [folded(field) for field in fields] == [folded(column.name) for column in expected]:
         return True
     only_text = bool(expected) and all(column.type is ColumnType.STRING for column in expected)
     return looks_like_header(fields) and not only_text
@@ -203,13 +223,9 @@ def _reads_as_value(field: str) -> bool:
     return kind_of(value) is not ColumnType.STRING or value.lstrip("+-").casefold() in _VALUE_WORDS
 
 
-def _name(field: str) -> str:
-    return field.strip().casefold()
-
-
 def _difference(ours: Fields, theirs: Fields) -> str:
     """Say how two lists of names differ, and only the first place if it is by their order or their case."""
-    a, b = [_name(field) for field in ours], [_name(field) for field in theirs]
+    a, b = [folded(field) for field in ours], [folded(field) for field in theirs]
     if sorted(a) == sorted(b):
         pairs = zip(a, b, strict=True) if a != b else zip(ours, theirs, strict=True)
         at = next(n for n, (x, y) in enumerate(pairs) if x != y)
@@ -220,6 +236,6 @@ def _difference(ours: Fields, theirs: Fields) -> str:
 
 
 def _absent(fields: Fields, names: set[str]) -> str:
-    absent = [field for field in fields if _name(field) not in names]
+    absent = [field for field in fields if folded(field) not in names]
     more = f" and {len(absent) - _MOST_NAMES} more" if len(absent) > _MOST_NAMES else ""
     return ", ".join(map(repr, absent[:_MOST_NAMES])) + more

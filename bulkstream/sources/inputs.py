@@ -6,26 +6,47 @@ has one owner: this. Its copy, where one was asked for, belongs to this too.
 
 from __future__ import annotations
 
+import os
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bulkstream.errors import UsageError
 from bulkstream.model import Outcome
 from bulkstream.sources.agree import agreed
+from bulkstream.sources.batches import Batches
+from bulkstream.sources.content import Blob, Content
 from bulkstream.sources.csv_files import CsvFiles, data_file
 from bulkstream.sources.csv_pipes import CsvPipes, data_pipe, unrepeatable
+from bulkstream.sources.folders import ParquetFolder, parquet_folder
 from bulkstream.sources.head import FileHead, read_head
-from bulkstream.sources.locate import is_pipe, locate
+from bulkstream.sources.kinds import Kinds, Plain, is_batches, is_blob
+from bulkstream.sources.locate import is_pipe, locate, nothing_named
+from bulkstream.sources.once import PipeContent
+from bulkstream.sources.opened import as_tables
 from bulkstream.sources.pipe import Pipe
 from bulkstream.sources.pipe_head import PipeHead, read_pipe_head
+from bulkstream.sources.places.local_blob import LocalBlob
+from bulkstream.sources.places.remote import is_remote, remote_blobs
+from bulkstream.sources.query import Query
 from bulkstream.sources.spool import Spool
+from bulkstream.sources.table import BatchTable
+from bulkstream.sources.tables import Recall
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
-    from bulkstream.model import Column, HeaderMode
+    from bulkstream.model import Column
+    from bulkstream.settings import Upload
+    from bulkstream.sources.kinds import Found
+    from bulkstream.sources.tables import Tables
+
+
+Given = Query | Batches | Content
+"""Rows, or bytes of CSV, that are no file."""
+Named = str | os.PathLike[str] | Given
+Place = Path | Blob | ParquetFolder | Given
 
 
 class Inputs:
@@ -34,22 +55,23 @@ class Inputs:
     `close` ends an `open` that waits in another thread within `POLL_S`. As a context manager it closes itself.
 
     Attributes:
-        paths: What was found, in the order of the load.
         spooled: Copies that were made of pipes, and are not removed.
     """
 
-    def __init__(self, names: Iterable[str | os.PathLike[str]], *, spool: Path | None = None, run_id: str = "") -> None:
+    def __init__(self, names: Iterable[Named], *, spool: Path | None = None, run_id: str = "") -> None:
         """Remember what was named; nothing is looked at yet.
 
         Args:
-            names: Paths, glob patterns, `-` for standard input.
+            names: Paths, glob patterns, URLs, `-` for standard input; queries; rows and bytes as objects.
             spool: Folder for copies of pipes; None makes none.
             run_id: Names the copies.
         """
-        self.paths: tuple[Path, ...] = ()
+        self._places: list[Place] = []
+        self._tables: list[BatchTable] = []
         self._names = tuple(names)
         self._spool = None if spool is None else Spool(spool.expanduser(), run_id)
         self._pipes: dict[Path, Pipe] = {}
+        self._copies: dict[Path, Path] = {}
         self._opening = threading.Lock()
         self._closed = False
 
@@ -61,6 +83,11 @@ class Inputs:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files and pipes on this machine that were found, in the order of the load."""
+        return tuple(place for place in self._places if isinstance(place, Path))
 
     @property
     def spooled(self) -> tuple[Path, ...]:
@@ -92,40 +119,96 @@ class Inputs:
             SourceUnreadable: A name is a directory, or a pipe can't be opened.
         """
         with self._opening:
-            self.paths = tuple(locate(self._names))
+            self._places = [place for name in self._names for place in _places(name)]
+            if not self._places:
+                raise nothing_named()
             for path in self.paths:
                 self._found(path)
         if self._spool is not None and self._pipes:
             self._spool.check()
 
-    def open(self, *, header: HeaderMode, expected: Sequence[Column] | None = None) -> CsvFiles | CsvPipes:
+    def open(self, settings: Upload, expected: Sequence[Column] | None = None) -> CsvFiles | CsvPipes | Tables:
         """Look at all heads, behind `find`; of pipes, wait for them, and copy them if that was asked for.
 
         Args:
-            header: Whether files begin with a header.
+            settings: How to read what was named.
             expected: The stream's columns, where they are known.
 
         Raises:
             HeaderMismatch: Files don't agree with each other, or with the expected columns.
-            SourceError: A file is no CSV in UTF-8, can't be read, or a copy can't be written.
+            SourceError: Something is not what it should be, can't be read, or a copy can't be written.
+            MissingExtra: A package is needed that is not installed.
         """
         with self._opening:
-            heads = [self._head(path) for path in self.paths]
-            found = agreed(heads, header, expected)
-            files = [data_file(head, found.header) for head in heads if isinstance(head, FileHead)]
-            if len(files) == len(heads):
-                return CsvFiles(tuple(files), found.header, found.names, self.spooled)
-            mixed = [
-                data_pipe(head, found.header) if isinstance(head, PipeHead) else data_file(head, found.header)
-                for head in heads
-            ]
-            return CsvPipes(tuple(mixed), found.header, found.names)
+            kinds = Kinds(settings)
+            found: list[Found] = []
+            for place in self._places:
+                found += self._opened(place, kinds)
+                self._tables = [each for each in found if isinstance(each, BatchTable)]
+            if not settings.columns and (plain := self._plain(found, settings, expected)):
+                return plain
+            tables = as_tables(found, kinds, settings, None if settings.columns else expected)
+            return replace(tables, recall=self._recall)
+
+    @property
+    def blobs(self) -> tuple[Blob, ...]:
+        """All that can be read again, in the order of the load; known behind `find`, of copies behind `open`."""
+        return tuple(blob for place in self._places for blob in self._blobs(place))
+
+    @property
+    def _recall(self) -> Recall:
+        names = [
+            str(self._copies.get(place, place)) if isinstance(place, Path) else place.name for place in self._places
+        ]
+        return Recall(tuple(map(str, names)), self.blobs, self.spooled)
+
+    def _blobs(self, place: Place) -> Sequence[Blob]:
+        if isinstance(place, ParquetFolder):
+            return place.blobs
+        if not isinstance(place, Path):
+            return (place,) if is_blob(place) else ()
+        if place in self._pipes and place not in self._copies:
+            return ()
+        return (LocalBlob(self._copies.get(place, place)),)
+
+    def _opened(self, place: Place, kinds: Kinds) -> list[Found]:
+        if isinstance(place, Path):
+            return kinds.opened(self._content(place))
+        if isinstance(place, ParquetFolder):
+            return [kinds.folder(place)]
+        if isinstance(place, Query):
+            return [kinds.query(place)]
+        if is_batches(place):
+            return [kinds.rows(place)]
+        return kinds.opened(place, remote=is_blob(place))
+
+    def _plain(
+        self, found: Sequence[Found], settings: Upload, expected: Sequence[Column] | None
+    ) -> CsvFiles | CsvPipes | None:
+        """Return what needs no more than to be cut; None if something must be made of it first."""
+        contents = [each.content for each in found if isinstance(each, Plain)]
+        if len(contents) < len(found):
+            return None
+        heads = [_head(content) for content in contents]
+        agreement = agreed(heads, settings.header, expected)
+        if agreement.header.by_name:
+            return None
+        files = [data_file(head, agreement.header) for head in heads if isinstance(head, FileHead)]
+        if len(files) == len(heads):
+            return CsvFiles(tuple(files), agreement.header, agreement.names, self.spooled)
+        mixed = [
+            data_pipe(head, agreement.header) if isinstance(head, PipeHead) else data_file(head, agreement.header)
+            for head in heads
+        ]
+        return CsvPipes(tuple(mixed), agreement.header, agreement.names)
 
     def close(self) -> None:
         """Close all pipes; an `open` or a read that waits in another thread fails. May be called again."""
         self._closed = True
         for pipe in tuple(self._pipes.values()):
             pipe.stop()
+        for table in self._tables:
+            table.close()
         with self._opening:
             for pipe in self._pipes.values():
                 pipe.close()
@@ -150,9 +233,29 @@ class Inputs:
         if self._closed:  # looked at behind the assignment, as `close` looks at the pipes behind its own
             pipe.stop()
 
-    def _head(self, path: Path) -> FileHead | PipeHead:
+    def _content(self, path: Path) -> Content:
         pipe = self._pipes.get(path)
         if pipe is None:
-            return read_head(path)
-        head = read_pipe_head(pipe)
-        return head if self._spool is None else read_head(self._spool.copy(pipe))
+            return LocalBlob(path)
+        if self._spool is None:
+            return PipeContent(pipe)
+        self._copies[path] = self._spool.copy(pipe)
+        return LocalBlob(self._copies[path])
+
+
+def _head(content: Content) -> FileHead | PipeHead:
+    if isinstance(content, PipeContent):
+        return read_pipe_head(content.pipe)
+    return read_head(Path(content.name))
+
+
+def _places(name: Named) -> Sequence[Place]:
+    """Return what a name stands for."""
+    if not isinstance(name, str | os.PathLike):
+        return (name,)
+    text = os.fspath(name)
+    if is_remote(text):
+        blobs = remote_blobs(text)
+        return [ParquetFolder(text, tuple(blobs))] if text.endswith("/") else list(blobs)
+    folder = parquet_folder(text)
+    return [folder] if folder else locate([text])

@@ -27,8 +27,13 @@ def locate(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """
     files = [file for name in names for file in _expand(os.fspath(name))]
     if not files:
-        raise SourceMissing("no source was named", hint="Name one or more CSV files or a quoted glob pattern.")
+        raise nothing_named()
     return files
+
+
+def nothing_named() -> SourceMissing:
+    """Make the error for a load of nothing."""
+    return SourceMissing("no source was named", hint="Name one or more files, a quoted glob pattern, or a URL.")
 
 
 def is_pipe(path: Path) -> bool:

@@ -130,6 +130,20 @@ class Pipe:
                 self.ahead += one[: count - room] if count > room else b""
             return size
 
+    def take(self, view: memoryview) -> int:
+        """Read what there is, at least a byte; 0 at the end only.
+
+        Raises:
+            SourceUnreadable: The system refused, or the pipe was closed meanwhile.
+        """
+        with self._reading:
+            if not self.ahead:
+                return 0 if self.ended else self._read([view])
+            size = min(len(view), len(self.ahead))
+            view[:size] = self.ahead[:size]
+            del self.ahead[:size]
+            return size
+
     def stop(self) -> None:
         """End a read that waits in another thread, and all to come, with an error."""
         self._stopped = True

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNKNOWN = 1 << 62
+"""Bytes that remain where nobody knows."""
+
+Block = memoryview
+"""Bytes of a segment, on their way."""
+
 
 class Segment(Protocol):
     """A run of bytes that begins and ends with a record: a file without its header.
@@ -17,9 +23,14 @@ class Segment(Protocol):
         remaining: Bytes still to be read; 0 is the end. Where nobody knows, more than there can be, until the end was
             seen.
         first_line: Line of the file, from 1, on which the data begins.
+        derived: Whether its bytes are made, by unpacking or rendering, so that the same input may give others another
+            time.
     """
 
     name: str
+
+    @property
+    def derived(self) -> bool: ...  # noqa: D102 - see the class
 
     @property
     def first_line(self) -> int: ...  # noqa: D102 - see the class
@@ -50,7 +61,11 @@ class Source(Protocol):
     Attributes:
         total_bytes: Bytes in all segments together, None if unknown.
         unrepeatable: Why it can't be read a second time; empty if it can.
+        ahead_bytes: Bytes that it may hold on its own, at most, while it is read.
     """
+
+    @property
+    def ahead_bytes(self) -> int: ...  # noqa: D102 - see the class
 
     @property
     def total_bytes(self) -> int | None: ...  # noqa: D102 - see the class

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from bulkstream.errors import RecordTooLong, SourceChanged, UnclosedQuote
 from bulkstream.model import Chunk, Origin, Place
@@ -69,6 +70,25 @@ class _Fill:
             if self.marks is not None and marks.end - marks.begin >= MARKED_BYTES:
                 self.marks.append(marks)
         self.filled += size
+
+
+@dataclass(slots=True)
+class _Again:
+    """A chunk that is passed over by making it again.
+
+    Attributes:
+        complete: All of its bytes are among those that `crc32` is of.
+    """
+
+    done: Receipt
+    crc32: int
+    complete: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Whether its bytes are others, where all that was sent was made again, and nothing else."""
+        sent = self.done.raw_bytes == self.done.end - self.done.begin and not self.done.rejects
+        return self.complete and sent and self.crc32 != self.done.raw_crc32
 
 
 class Cutter:
@@ -160,17 +180,29 @@ class Cutter:
         """
         if done.begin != self._position or done.end < self.read_bytes:
             raise SourceChanged(f"part {done.number} does not begin where the cut has come to: {self._position:,}")
-        left = done.end - self.read_bytes
+        left, again = done.end - self.read_bytes, _Again(done, crc32(self._rest))
         while left and (segment := self._current()) is not None:
-            step = min(left, segment.remaining)
-            segment.skip(step)
-            left -= step
+            left -= self._step_over(segment, left, again)
             if segment.remaining == 0:
                 self.close()
+        if left or again.differs:
+            raise SourceChanged(f"part {done.number} can't be made again as it was; the source gives other rows now")
         self.added_bytes += done.raw_bytes + done.rejected_bytes - (done.end - done.begin)
         self.read_bytes, self._rest, self._scanner.quoted = done.end, b"", False
         self._line, self._open_lines = done.end_line, 0
         self._number = done.number
+
+    def _step_over(self, segment: Segment, count: int, again: _Again) -> int:
+        """Go on behind at most `count` bytes of a segment; what is derived is made again, and compared."""
+        if not segment.derived:
+            step = min(count, segment.remaining)
+            segment.skip(step)
+            again.complete = False
+            return step
+        view = memoryview(bytearray(min(count, READ_BYTES)))
+        size = segment.readinto(view)
+        again.crc32 = crc32(view[:size], again.crc32)
+        return size
 
     def close(self) -> None:
         """Close the file that is being read, if any. To be called once, whatever happened."""

@@ -16,7 +16,7 @@ from bulkstream.errors import (
     SourceUnreadable,
 )
 from bulkstream.model import Column, ColumnType, HeaderMode
-from bulkstream.sources import CsvFiles, locate, open_csv, sampled_types
+from bulkstream.sources import CsvFiles, locate, open_csv
 from bulkstream.sources import head as head_module
 from bulkstream.sources.head import read_head, record_end
 from bulkstream.stages import Buffer, Cutter
@@ -98,7 +98,7 @@ def test_marks_and_headers_are_skipped(tmp_path: Path) -> None:
 
     assert content(source) == b"1,a\r\n2,b"
     assert source.total_bytes == 8
-    types = sampled_types(source, 1 << 20)
+    types = source.types(1 << 20)
     assert types.columns == (Column("id", ColumnType.LONG), Column("the\r\nname", ColumnType.STRING))
     assert (source.header.present, types.sampled) == (True, 2)
 
@@ -116,7 +116,7 @@ def test_an_empty_source_has_no_columns(tmp_path: Path) -> None:
     source = opened(put(tmp_path, "a.csv", b""), put(tmp_path, "b.csv", b"\xef\xbb\xbf"))
 
     assert (source.names, source.total_bytes, content(source)) == ((), 0, b"")
-    assert sampled_types(source, 1 << 20).columns == ()
+    assert source.types(1 << 20).columns == ()
 
 
 def test_files_that_disagree_are_refused(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_the_sample_reaches_over_the_whole_input(tmp_path: Path) -> None:
     rows = b"".join(b'%d,"multi\nline, %d"\n' % (number, number) for number in range(100_000))
     path = put(tmp_path, "a.csv", b"id,text\n" + rows + b"".join(b"x%d,y\n" % n for n in range(100_000)))
 
-    types = sampled_types(open_csv([path]), 1 << 20)
+    types = open_csv([path]).types(1 << 20)
 
     assert types.columns[0].type is ColumnType.STRING
     assert 10_000 < types.sampled < 200_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from bulkstream.errors import HeaderMismatch, RecordTooLong, SourceError, SourceUnreadable, UnclosedQuote
 from bulkstream.model import Column, ColumnType, HeaderMode
-from bulkstream.sources import CsvFiles, CsvPipes, Inputs, open_csv, pipe_head, sampled_types
+from bulkstream.settings import Upload
+from bulkstream.sources import CsvFiles, CsvPipes, Inputs, Tables, open_csv, pipe_head
 from bulkstream.sources.pipe import Pipe
 from bulkstream.stages import Buffer, Cutter
 from tests.support.pipes import descriptors, filled, producing
@@ -59,9 +61,9 @@ def in_pieces(sizes: Sequence[int]) -> Any:
     return patch("bulkstream.sources.pipe.os.readv", dribble)
 
 
-def opened(inputs: Inputs, header: HeaderMode = HeaderMode.AUTO) -> CsvFiles | CsvPipes:
+def opened(inputs: Inputs, header: HeaderMode = HeaderMode.AUTO) -> CsvFiles | CsvPipes | Tables:
     inputs.find()
-    return inputs.open(header=header)
+    return inputs.open(Upload(header=header))
 
 
 @settings(max_examples=300, deadline=None)
@@ -86,6 +88,7 @@ def test_any_pieces_are_cut_as_files_are(
                 opened(inputs, header)
             return
         pipes = opened(inputs, header)
+        assert isinstance(pipes, CsvPipes)
         assert (pipes.header.present, pipes.names) == (files.header.present, files.names)
 
         assert cut(pipes, part_bytes) == cut(files, part_bytes)
@@ -103,7 +106,7 @@ def test_pipes_and_files_are_one_source(tmp_path: Path) -> None:
         assert (source.names, source.total_bytes, source.changes()) == (("id", "text"), None, ())
         assert source.label == f"{first}, {path}, {empty}, {last}"
         assert source.unrepeatable == f"{first} and {empty} and {last} can't be read again"
-        assert sampled_types(source, 1 << 20).columns == (Column("id", ColumnType.LONG), Column("text"))
+        assert source.types(1 << 20).columns == (Column("id", ColumnType.LONG), Column("text"))
         assert cut(source, 100)[0] == [(b"1,a\n2,b\n3,c\r\n", 3, 0, 11)]
 
 
@@ -128,11 +131,13 @@ def test_without_a_row_there_is_nothing_to_cut(data: bytes) -> None:
         assert source.names == (("id", "text") if b"id" in data else ())
 
 
-def test_foreign_data_is_refused_by_its_first_bytes() -> None:
-    """Packed data is named, as it is in a file, also where its first bytes come one by one."""
-    refused = pytest.raises(SourceError, match=r"/dev/fd/\d+ is not CSV but gzip data; unpack it first")
-    with filled(b"\x1f\x8b\x08\x00") as names, in_pieces([1]), Inputs(names) as inputs, refused:
-        opened(inputs)
+def test_packed_data_is_told_by_its_first_bytes() -> None:
+    """Packed data is unpacked, as it is in a file, also where its bytes come one by one."""
+    with filled(gzip.compress(b"id,text\n1,a\n")) as names, in_pieces([1]), Inputs(names) as inputs:
+        source = opened(inputs)
+
+        assert isinstance(source, Tables)
+        assert (source.names, cut(source, 100)[0]) == (("id", "text"), [(b"1,a\n", 1, 0, 4)])
 
 
 def test_a_first_record_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +163,7 @@ def test_types_wait_for_a_row_and_then_for_a_moment(monkeypatch: pytest.MonkeyPa
         producer.send(b"id,text\n")
         producer.send(b"1,")
         source = waiting.result()
-        types = threads.submit(sampled_types, source, 1 << 20)
+        types = threads.submit(source.types, 1 << 20)
         producer.send(b"a\n2")
 
         assert types.result().columns == (Column("id", ColumnType.LONG), Column("text"))
@@ -172,7 +177,7 @@ def test_a_sample_is_bounded() -> None:
     with filled(b"id\n" + b"1\n" * 30_000) as names, in_pieces([1000]), Inputs(names) as inputs:
         source = opened(inputs)
 
-        assert 900 < sampled_types(source, 2000).sampled < 2000
+        assert 900 < source.types(2000).sampled < 2000
 
 
 @pytest.fixture

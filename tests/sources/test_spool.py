@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulkstream.errors import SourceError, SourceUnreadable, UsageError
-from bulkstream.model import HeaderMode, Outcome
+from bulkstream.model import Outcome
+from bulkstream.settings import Upload
 from bulkstream.sources import CsvFiles, Inputs, spool
 from tests.support.pipes import filled, producing
 
@@ -25,7 +26,7 @@ def copied(folder: Path, name: str) -> Inputs:
     """Open a pipe by way of a copy."""
     inputs = Inputs([name], spool=folder, run_id="R")
     inputs.find()
-    source = inputs.open(header=HeaderMode.AUTO)
+    source = inputs.open(Upload())
     assert isinstance(source, CsvFiles)
     assert source.unrepeatable == ""
     assert [file.path for file in source.files] == list(inputs.spooled)
@@ -81,7 +82,7 @@ def test_a_full_disk_is_told_and_leaves_no_copy(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(os, "write", full)
 
         with pytest.raises(SourceError, match=r"bulkstream-R-1\.csv: No space left") as caught:
-            inputs.open(header=HeaderMode.AUTO)
+            inputs.open(Upload())
     assert "--spool" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
@@ -104,7 +105,7 @@ def test_what_is_interrupted_leaves_no_copy(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setattr(os, "fsync", noted)
         producer.send(b"1,2\n3,4\n5,")
         with pytest.raises(SourceUnreadable, match="was closed"):
-            inputs.open(header=HeaderMode.AUTO)
+            inputs.open(Upload())
         closing[0].result()
 
     assert len(flushed) == 1

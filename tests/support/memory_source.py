@@ -22,6 +22,7 @@ class MemorySegment:
     offset: int = 0
     closed: bool = False
     first_line: int = 1
+    derived: bool = False
 
     @property
     def remaining(self) -> int:
@@ -49,6 +50,7 @@ class MemorySource:
     cut_short: int = 0
     changed: tuple[str, ...] = ()
     unrepeatable: str = ""
+    ahead_bytes: int = 0
     opened: list[MemorySegment] = field(default_factory=list)
 
     @property

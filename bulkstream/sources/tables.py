@@ -1,0 +1,243 @@
+"""Inputs that are not plain CSV on local disks, as one source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from bulkstream.cores import usable_cores
+from bulkstream.errors import HeaderMismatch
+from bulkstream.model import Column
+from bulkstream.sources.ahead import MOST_BYTES, Ahead
+from bulkstream.sources.ahead_segment import AheadSegment
+from bulkstream.sources.infer import Inferred, widened
+from bulkstream.sources.layout import Layout, Slot
+from bulkstream.sources.matching.names import folded
+from bulkstream.sources.types import Types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bulkstream.sources.ahead import Keyed
+    from bulkstream.sources.content import Blob
+    from bulkstream.sources.table import Fact, Table
+
+MOST_SAMPLED = 16
+"""Tables of text that types are inferred from; they are taken at even distances."""
+MOST_NAMES = 5
+"""Names that a message lists."""
+THREAD_BYTES = 24 << 20
+"""Bytes that a thread may hold of what it decodes and renders."""
+REMOTE_THREADS = 8
+"""Threads where bytes come over a network: most of them wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What it takes to open a source again, and to see whether it is still the same.
+
+    Attributes:
+        names: Paths and URLs.
+        blobs: What they stood for.
+        spooled: Those that are copies of pipes, made for this load.
+    """
+
+    names: tuple[str, ...] = ()
+    blobs: tuple[Blob, ...] = ()
+    spooled: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Tables that agree on their columns.
+
+    Attributes:
+        tables: In the order of the load.
+        reason: How the columns were found, in one sentence.
+        layout: The dataset's columns, and the numbers of those of the first table that fill them.
+        recall: What it takes to open them again.
+    """
+
+    tables: tuple[Table, ...]
+    reason: str
+    layout: Layout
+    recall: Recall = Recall()
+    _reading: list[Ahead] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def ahead_bytes(self) -> int:
+        """What is read ahead, and what each thread works on."""
+        return MOST_BYTES + self._threads * THREAD_BYTES
+
+    @property
+    def total_bytes(self) -> None:
+        """Nobody knows how many they will be as CSV."""
+
+    @property
+    def rows(self) -> int | None:
+        """Rows, where all tables know how many they have."""
+        counts = [table.rows for table in self.tables]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    @property
+    def unrepeatable(self) -> str:
+        """Name what can't be read again."""
+        return "; ".join(dict.fromkeys(filter(None, (table.unrepeatable for table in self.tables))))
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """Name what came to its end without a byte."""
+        return tuple(table.name for table in self.tables if table.mute)
+
+    @property
+    def well_formed(self) -> bool:
+        """Whether no row can have another number of fields than there are columns."""
+        return all(table.well_formed for table in self.tables)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the dataset's columns."""
+        return tuple(slot.column.name for slot in self.layout)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Names of the tables' columns, in the order of the first."""
+        return self.tables[0].names if self.tables else ()
+
+    @property
+    def named(self) -> bool:
+        """Whether the tables name their columns themselves."""
+        return bool(self.tables) and self.tables[0].named
+
+    @property
+    def label(self) -> str:
+        """Say in short what there is."""
+        if len(self.tables) == 1:
+            return self.tables[0].name
+        return f"{len(self.tables)} inputs"
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """What a dry run tells of the first table; of others, that they are there."""
+        return self.tables[0].facts if self.tables else ()
+
+    def laid_out(self, layout: Layout) -> Tables:
+        """Return the same tables for a dataset with these columns.
+
+        Raises:
+            SchemaError: Values of one of them can't be written as CSV.
+        """
+        for table in self.tables:
+            table.check(self._own(table, layout))
+        return replace(self, layout=layout)
+
+    def types(self, budget: int) -> Types:
+        """Return the columns of the tables with their types, in the order of the first table. Blocking.
+
+        Raises:
+            SourceError: A table can't be read.
+        """
+        found: list[Sequence[Inferred]] = []
+        sampled = 0
+        for table in _spread([each for each in self.tables if each.rows != 0] or self.tables):
+            inferred, count = table.inferred(max(budget // len(self.tables), budget // MOST_SAMPLED))
+            order = _order(self.own_names, table)
+            found.append([inferred[n] for n in order])
+            sampled += count
+        return Types(tuple(map(_together, zip(*found, strict=True))), sampled)
+
+    def segments(self) -> Iterator[AheadSegment]:
+        """Yield a segment for each table; their rows are made ahead of their being read."""
+        if not self.layout:
+            return
+        ahead = Ahead(self._pieces(), threads=self._threads)
+        self._reading.append(ahead)
+        for key, table in enumerate(self.tables):
+            yield AheadSegment(ahead, key, name=table.name, first_line=table.first_line)
+
+    def changes(self) -> tuple[str, ...]:
+        """Compare every input with how it was found."""
+        return tuple(change for table in self.tables for change in table.changes())
+
+    def close(self) -> None:
+        """End all reading ahead, and close the tables."""
+        for ahead in self._reading:
+            ahead.stop()
+        for table in self.tables:
+            table.close()
+        for ahead in self._reading:
+            ahead.close()
+
+    @property
+    def _threads(self) -> int:
+        return REMOTE_THREADS if any(table.remote for table in self.tables) else usable_cores()
+
+    def _pieces(self) -> Iterator[Keyed]:
+        for key, table in enumerate(self.tables):
+            for piece in table.pieces(self._own(table, self.layout)):
+                yield key, piece
+
+    def _own(self, table: Table, layout: Layout) -> Layout:
+        """Return the layout that counts a table's own columns."""
+        order = _order(self.own_names, table)
+        return tuple(Slot(slot.column, None if slot.source is None else order[slot.source]) for slot in layout)
+
+
+def together(tables: Sequence[Table], reason: str) -> Tables:
+    """Make one source of tables that have the same columns, perhaps in another order.
+
+    Raises:
+        HeaderMismatch: They haven't.
+    """
+    model = tables[0]
+    for table in tables[1:]:
+        _order(model.names, table)
+    layout = tuple(Slot(Column(name), number) for number, name in enumerate(model.names))
+    return Tables(tuple(tables), reason, layout)
+
+
+def _order(names: Sequence[str], table: Table) -> list[int]:
+    """Return the number of the table's column for each name.
+
+    Raises:
+        HeaderMismatch: It has other columns.
+    """
+    if not table.named and len(names) == len(table.names):
+        return list(range(len(names)))
+    numbers = {folded(name): number for number, name in enumerate(table.names)}
+    missing = [name for name in names if folded(name) not in numbers]
+    if missing or len(names) != len(table.names):
+        wanted = {folded(name) for name in names}
+        more = [name for name in table.names if folded(name) not in wanted]
+        told = [
+            f"{word} {', '.join(map(repr, some[:5]))}" for word, some in (("missing", missing), ("new", more)) if some
+        ]
+        raise HeaderMismatch(
+            f"{table.name} has other columns: {'; '.join(told) or f'{len(table.names)} instead of {len(names)}'}",
+            hint="What is loaded together needs the same columns.",
+        )
+    return [numbers[folded(name)] for name in names]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(repr, names[:MOST_NAMES])) + more
+
+
+def _spread(tables: Sequence[Table]) -> Sequence[Table]:
+    """Return all tables with types of their own, and a few of those of text."""
+    step = max(1, len(tables) // MOST_SAMPLED)
+    return [table for n, table in enumerate(tables) if n % step == 0 or table.well_formed]
+
+
+def _together(found: Sequence[Inferred]) -> Inferred:
+    """Return the column that holds what several tables have under one name."""
+    kinds = dict.fromkeys(each.column.type for each in found)
+    if len(kinds) == 1:
+        return found[0]
+    kind = reduce(widened, kinds)
+    return Inferred(
+        Column(found[0].column.name, kind), f"the inputs have {', '.join(kinds)}", sum(e.nulls for e in found)
+    )

@@ -1,0 +1,36 @@
+"""The columns of a source with their types, as a sample of its records shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkstream.sources.infer import Inferred, infer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkstream.model import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Types:
+    """Columns of a source.
+
+    Attributes:
+        inferred: Name and type of each column, with the reason for the type.
+        sampled: How many records that is from; 0 where the source has types of its own.
+    """
+
+    inferred: tuple[Inferred, ...]
+    sampled: int
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Names and types."""
+        return tuple(each.column for each in self.inferred)
+
+
+def types_of(names: Sequence[str], records: Sequence[Sequence[str]]) -> Types:
+    """Infer types; records that have not as many fields as there are names are left out, whoever checks rows judges."""
+    return Types(infer(names, [each for each in records if len(each) == len(names)]), len(records))
