@@ -86,6 +86,8 @@ class Check(StrEnum):
     """What is checked of each row before it is sent."""
 
     OFF = "off"
+    AUTO = "auto"
+    """Rows; types as well where they were guessed from a sample, for a dataset that the load creates."""
     ROWS = "rows"
     """Its number of fields, and that it is UTF-8."""
     TYPES = "types"

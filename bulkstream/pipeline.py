@@ -58,6 +58,7 @@ class Job:
         deadline: Ends the load before its commit when it can't end in time.
         verification: What is to be compared after the commit; that is the caller's part.
         sifter: Checks the rows; None sends them as they are.
+        guessed: The columns' types are from a sample of the source.
         reject_file: Where rows go that are left out, None for the usual place.
     """
 
@@ -72,6 +73,7 @@ class Job:
     deadline: DeadlineWatch | None = None
     verification: Verification | None = None
     sifter: Sifter | None = None
+    guessed: bool = False
     reject_file: Path | None = None
 
     def cutter(self) -> Cutter:

@@ -19,11 +19,11 @@ from bulkstream.cores import usable_cores
 from bulkstream.deadline import DeadlineWatch, parse_deadline
 from bulkstream.errors import DeadlineMissed, SchemaError, SourceError, UsageError
 from bulkstream.fitting import fitted
-from bulkstream.model import Dialect, Plan, UpdateMethod
+from bulkstream.model import Check, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.rejects import check_place
 from bulkstream.reporter import Notice
-from bulkstream.rows import checker_of, sifter_of
+from bulkstream.rows import can_judge, checker_of, sifter_of
 from bulkstream.runs import holder_of
 from bulkstream.settle import finished
 from bulkstream.sources import CsvFiles, Inputs, compare
@@ -122,7 +122,7 @@ async def dry_run(request: Request, reporter: Reporter) -> DryRun:
         for text in inputs.waiting:
             reporter.notice(Notice(text))
         source = await _open(inputs, request, request.schema)
-        fit = await _waiting(fitted, source, request.settings, request.schema or (), "of the schema file")
+        fit = await _waiting(fitted, source, request.settings, request.schema, "of the schema file")
         tuning = _tuning(request.settings, fit.source)
         count = await _waiting(_count, fit, tuning, request.settings)
     plan = Plan(count.rows, count.parts, count.raw_bytes, fit.columns, tuning.peak_memory_bytes, count.bad_rows)
@@ -174,11 +174,13 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         if stream is not None:
             _check_heard(source, request.update_method or stream.method)
         reporter.notice(Notice(f"{source.label}: {source.reason}"))
-        fit = await _waiting(fitted, source, request.settings, _expected(request, stream) or (), _name(request, stream))
+        fit = await _waiting(fitted, source, request.settings, _wanted(request, stream), _name(request, stream))
         source = fit.source
         if created := stream is None:
             stream = await _create(request, fit, client)
             reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
+            if fit.guessed and request.settings.check is Check.AUTO and not can_judge():
+                reporter.notice(Notice("types are from a sample, and not verified: that needs bulkstream[arrow]"))
         elif fit.match is not None and fit.match.changes_dataset:
             stream = await _evolved(stream, fit.match, client, reporter)
     tuning = _tuning(request.settings, source)
@@ -199,7 +201,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         method=method,
         deadline=deadline,
         verification=verification if created else await with_before(verification, client, reporter),
-        sifter=sifter_of(request.settings, columns, well_formed=fit.source.well_formed),
+        sifter=sifter_of(request.settings, columns, well_formed=source.well_formed, guessed=fit.guessed),
+        guessed=fit.guessed,
         reject_file=request.settings.reject_file,
     )
 
@@ -297,6 +300,12 @@ async def _evolved(stream: Stream, match: Match, client: ApiClient, reporter: Re
     return changed
 
 
+def _wanted(request: Request, stream: Stream | None) -> tuple[Column, ...] | None:
+    """Return the columns that the dataset has, or is to have; None if nobody knows that yet."""
+    known = _expected(request, stream)
+    return known if stream is None else known or ()
+
+
 def _name(request: Request, stream: Stream | None) -> str:
     return stream.name if stream else request.dataset_name or ""
 
@@ -335,7 +344,7 @@ def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tup
 
 def _count(fit: Fitted, tuning: Tuning, settings: Upload) -> _Count:
     """Cut and check the whole source without compressing it."""
-    sifter = sifter_of(settings, fit.columns, well_formed=fit.source.well_formed)
+    sifter = sifter_of(settings, fit.columns, well_formed=fit.source.well_formed, guessed=fit.guessed)
     cutter = Cutter(
         fit.source,
         part_bytes=tuning.part_bytes,

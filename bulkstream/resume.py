@@ -148,7 +148,10 @@ class Resumption:
             columns=plan.columns,
             method=plan.method,
             verification=verification,
-            sifter=await to_thread.run_sync(partial(sifter_of, settings, plan.columns, well_formed=source.well_formed)),
+            sifter=await to_thread.run_sync(
+                partial(sifter_of, settings, plan.columns, well_formed=source.well_formed, guessed=plan.guessed)
+            ),
+            guessed=plan.guessed,
             reject_file=named_path(plan.reject_file) if plan.reject_file else None,
         )
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from bulkstream.budget import Budget
@@ -15,20 +16,36 @@ if TYPE_CHECKING:
     from bulkstream.settings import Upload
 
 
-def sifter_of(settings: Upload, columns: Sequence[Column], *, well_formed: bool = False) -> Sifter | None:
+def sifter_of(
+    settings: Upload, columns: Sequence[Column], *, well_formed: bool = False, guessed: bool = False
+) -> Sifter | None:
     """Return what checks the rows of a load as its settings say; None if nothing is to be checked.
 
     Args:
         settings: What is to be checked.
         columns: Of the dataset.
         well_formed: Rows can't have too few fields or too many, so that only values are left to be checked.
+        guessed: The columns' types are from a sample of the text that is loaded.
 
     Raises:
         MissingExtra: Types are to be checked, and pyarrow is not installed.
     """
-    if settings.check is Check.OFF or not columns or (well_formed and settings.check is Check.ROWS):
+    check = resolved(settings.check, guessed=guessed)
+    if check is Check.OFF or not columns or (well_formed and check is Check.ROWS):
         return None
-    return Sifter(checker_of(settings.check, columns), Budget(settings.max_bad_rows))
+    return Sifter(checker_of(check, columns), Budget(settings.max_bad_rows))
+
+
+def resolved(check: Check, *, guessed: bool) -> Check:
+    """Return what `auto` stands for: guessed types are verified where pyarrow is there to do it."""
+    if check is not Check.AUTO:
+        return check
+    return Check.TYPES if guessed and can_judge() else Check.ROWS
+
+
+def can_judge() -> bool:
+    """Whether what checks values is installed."""
+    return find_spec("pyarrow") is not None
 
 
 def checker_of(check: Check, columns: Sequence[Column]) -> RowChecker:

@@ -278,6 +278,7 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         method=job.method,
         key_columns=job.terms.key_columns,
         columns=job.columns,
+        guessed=job.guessed,
         total_bytes=job.source.total_bytes,
         rows_before=job.verification.before.rows if job.verification else None,
         announce_parts=job.announce_parts,

@@ -140,8 +140,9 @@ class Upload(_Group):
     )
     evolve: bool = Field(False, description="add columns to the dataset and widen types where the source needs it")
     check: Check = Field(
-        Check.ROWS,
-        description="what is checked of each row: off, rows (number of fields, UTF-8), types (their values as well)",
+        Check.AUTO,
+        description="what is checked of each row: off, rows (number of fields, UTF-8), types (their values as well), "
+        "auto (rows; types where they were guessed from a sample, for a new dataset)",
     )
     max_bad_rows: Annotated[int | float, BeforeValidator(parse_bad_rows)] = Field(
         0, description="bad rows to leave out: a number, or a share such as 0.1% or 0.001; one more ends the load"

@@ -82,6 +82,7 @@ class RunPlan(Kept):
         profile: Name of the profile of the settings file that was used.
         mode: Update method that overrides the stream's own.
         method: Update method that holds, None if it is not known.
+        guessed: The columns' types are from a sample of the source.
         total_bytes: Of the source, without headers; None if unknown.
         announce_parts: As in the job.
         settings: Upload settings that differ from the defaults, without those that name files.
@@ -107,6 +108,7 @@ class RunPlan(Kept):
     method: UpdateMethod | None = None
     key_columns: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    guessed: bool = False
     total_bytes: int | None = None
     announce_parts: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)

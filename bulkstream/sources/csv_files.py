@@ -85,7 +85,8 @@ class CsvFiles:
         Raises:
             SourceUnreadable: A file can't be read.
         """
-        return types_of(self.names, sample(self.files, fields=len(self.names), budget=budget))
+        records = sample(self.files, fields=len(self.names), budget=budget)
+        return types_of(self.names, records, whole=sum(file.state.size for file in self.files) <= budget)
 
     @property
     def well_formed(self) -> bool:

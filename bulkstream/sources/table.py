@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from bulkstream.errors import BadValue
+from bulkstream.sources.types import Types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from bulkstream.model import Binary
     from bulkstream.sources.ahead import Piece
     from bulkstream.sources.batches import Batches, Task
-    from bulkstream.sources.infer import Inferred
     from bulkstream.sources.layout import Layout
     from bulkstream.sources.render.renderer import Renderer
     from bulkstream.sources.source import Block
@@ -67,8 +67,8 @@ class Table(Protocol):
     @property
     def well_formed(self) -> bool: ...  # noqa: D102 - see the class
 
-    def inferred(self, budget: int) -> tuple[Sequence[Inferred], int]:
-        """Return name, type and reason of each column, and how many rows that was sampled from, 0 if none had to be.
+    def types(self, budget: int) -> Types:
+        """Return the columns with their types, of text as the first `budget` bytes show them.
 
         Raises:
             SourceError: It can't be read.
@@ -150,11 +150,11 @@ class BatchTable:
         """As the batches have it."""
         return self._batches.unrepeatable
 
-    def inferred(self, budget: int) -> tuple[Sequence[Inferred], int]:  # noqa: ARG002 - nothing is sampled
+    def types(self, budget: int) -> Types:  # noqa: ARG002 - nothing is sampled
         """Return the types that the format's own are held by."""
         from bulkstream.sources.render.renderer import typed  # noqa: PLC0415 - needs pyarrow
 
-        return typed(self._batches.schema), 0
+        return Types(typed(self._batches.schema), 0)
 
     def check(self, layout: Layout) -> None:
         """Refuse what can't be written as CSV, before anything is sent.

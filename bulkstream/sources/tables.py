@@ -139,14 +139,17 @@ class Tables:
         Raises:
             SourceError: A table can't be read.
         """
-        found: list[Sequence[Inferred]] = []
-        sampled = 0
-        for table in _spread([each for each in self.tables if each.rows != 0] or self.tables):
-            inferred, count = table.inferred(max(budget // len(self.tables), budget // MOST_SAMPLED))
-            order = _order(self.own_names, table)
-            found.append([inferred[n] for n in order])
-            sampled += count
-        return Types(tuple(map(_together, zip(*found, strict=True))), sampled)
+        chosen = _spread([each for each in self.tables if each.rows != 0] or self.tables)
+        share = max(budget // len(self.tables), budget // MOST_SAMPLED)
+        found = [table.types(share) for table in chosen]
+        columns = [
+            [types.inferred[n] for n in _order(self.own_names, table)]
+            for table, types in zip(chosen, found, strict=True)
+        ]
+        whole = len(chosen) == len(self.tables) and all(types.whole for types in found)
+        return Types(
+            tuple(map(_together, zip(*columns, strict=True))), sum(types.sampled for types in found), whole=whole
+        )
 
     def segments(self) -> Iterator[AheadSegment]:
         """Yield a segment for each table; their rows are made ahead of their being read."""

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from bulkstream.sources.batches import Batches
     from bulkstream.sources.content import Content
     from bulkstream.sources.header import HeaderDecision
-    from bulkstream.sources.infer import Inferred
     from bulkstream.sources.layout import Layout
     from bulkstream.sources.source import Block
     from bulkstream.sources.table import Fact
     from bulkstream.sources.text.dialect import TextDialect
     from bulkstream.sources.text.text_sample import TextSample
+    from bulkstream.sources.types import Types
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 20
@@ -106,14 +106,16 @@ class Text:
         data = head_of(self.content, budget + 1)
         return TextSample(self.name, data[:budget], whole=len(data) <= budget)
 
-    def records(self, budget: int, fields: int, *, skip: bool) -> list[list[str]]:
-        """Return the records of the first bytes that have so many fields."""
+    def records(self, budget: int, fields: int, *, skip: bool) -> tuple[list[list[str]], bool]:
+        """Return the records of the first bytes that have so many fields, and whether they are all there are."""
         if self.dialect == RFC4180:
             data = head_of(self.content, budget + 1)
-            return whole_records(data[:budget], at_end=len(data) <= budget)[skip:]
+            whole = len(data) <= budget
+            return whole_records(data[:budget], at_end=whole)[skip:], whole
         from bulkstream.sources.text.text_sample import sampled_records  # noqa: PLC0415 - needs pyarrow
 
-        return sampled_records(self.sample(budget), self.dialect, fields=fields, skip_header=skip)
+        sample = self.sample(budget)
+        return sampled_records(sample, self.dialect, fields=fields, skip_header=skip), sample.whole
 
 
 class TextTable:
@@ -161,10 +163,10 @@ class TextTable:
         """Whether what can't be asked again brought nothing at all."""
         return bool(self._text.content.unrepeatable) and self._text.empty
 
-    def inferred(self, budget: int) -> tuple[Sequence[Inferred], int]:
+    def types(self, budget: int) -> Types:
         """Infer from the first `budget` bytes."""
-        types = types_of(self.names, self._text.records(budget, len(self.names), skip=self._header.present))
-        return types.inferred, types.sampled
+        records, whole = self._text.records(budget, len(self.names), skip=self._header.present)
+        return types_of(self.names, records, whole=whole)
 
     def check(self, layout: Layout) -> None:
         """Do nothing: all text can be written."""

@@ -20,10 +20,17 @@ class Types:
     Attributes:
         inferred: Name and type of each column, with the reason for the type.
         sampled: How many records that is from; 0 where the source has types of its own.
+        whole: There are no others: nothing was guessed.
     """
 
     inferred: tuple[Inferred, ...]
     sampled: int
+    whole: bool = True
+
+    @property
+    def guessed(self) -> bool:
+        """Whether a record that nobody has looked at may hold what its column can't."""
+        return self.sampled > 0 and not self.whole
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -31,6 +38,6 @@ class Types:
         return tuple(each.column for each in self.inferred)
 
 
-def types_of(names: Sequence[str], records: Sequence[Sequence[str]]) -> Types:
+def types_of(names: Sequence[str], records: Sequence[Sequence[str]], *, whole: bool) -> Types:
     """Infer types; records that have not as many fields as there are names are left out, whoever checks rows judges."""
-    return Types(infer(names, [each for each in records if len(each) == len(names)]), len(records))
+    return Types(infer(names, [each for each in records if len(each) == len(names)]), len(records), whole)
