@@ -13,7 +13,7 @@ from benchmarks.plan import Plan, arguments, kept, planned, told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMPARISONS = ("end_to_end", "tls", "unpack", "peers", "links", "scaling", "loop_stall", "price", "startup")
+COMPARISONS = ("end_to_end", "tls", "unpack", "columnar", "peers", "links", "scaling", "loop_stall", "price", "startup")
 
 
 def measured(name: str, plan: Plan) -> bool:

@@ -25,6 +25,25 @@ def lineitem(scale: float) -> Path:
     return folder / "lineitem.csv"
 
 
+def lineitem_parquet(scale: float) -> Path:
+    """Return TPC-H lineitem as Parquet, as tpchgen-cli writes it, made once per scale."""
+    folder = CACHE / f"tpch-parquet-{scale:g}"
+    if not (folder / "lineitem.parquet").exists():
+        tool = Path(sys.executable).with_name("tpchgen-cli")
+        command = [
+            str(tool),
+            "parquet",
+            "-s",
+            f"{scale:g}",
+            "--tables=lineitem",
+            "--output-dir",
+            str(folder),
+            "--quiet",
+        ]
+        subprocess.run(command, check=True, timeout=GENERATE_LIMIT_S)
+    return folder / "lineitem.parquet"
+
+
 def beginning(path: Path, size: int) -> Path:
     """Return a file of a file's first rows, at most `size` bytes of them, or the file itself if it is no larger."""
     if path.stat().st_size <= size:

@@ -148,6 +148,27 @@ def unpack(result: Result) -> list[str]:
     return [*table(("ratio", *JUDGED), judged), "", *table(("raw MB/s", "median", SPREAD), [*alone, *rates])]
 
 
+def columnar(result: Result) -> list[str]:
+    """Tell what a load of Parquet makes of the limit, the speeds themselves, and the memory."""
+    judged, rates = [], []
+    names = {
+        "render": "pyarrow reads and writes CSV, two threads",
+        "pack": "isal packs, two threads",
+        "limit": "both, two threads: the limit",
+    }
+    for size_, load in result["loads"].items():
+        name = f"upload, parts of {size_}"
+        judged.append(row(f"{name}, to the limit", *against(load["ratio"], result["bound"])))
+        judged.append(row(f"{name}, once Python has started", *against(load["once_started"], None)))
+        rates.append(row(name, *spread(load["mb_s"]), f"{load['peak_rss_mb']:,}"))
+    alone = [row(name, *spread(result["alone"][key]), "") for key, name in names.items()]
+    return [
+        *table(("ratio", *JUDGED), judged),
+        "",
+        *table(("MB/s as CSV", "median", SPREAD, "peak MB"), [*alone, *rates]),
+    ]
+
+
 TABLES: Mapping[str, Callable[[Result], list[str]]] = {
     "end_to_end": end_to_end,
     "tls": end_to_end,
@@ -158,6 +179,7 @@ TABLES: Mapping[str, Callable[[Result], list[str]]] = {
     "price": price,
     "startup": startup,
     "unpack": unpack,
+    "columnar": columnar,
 }
 
 

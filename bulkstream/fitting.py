@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvFiles, CsvPipes, Match
+    from bulkstream.sources import CsvFiles, CsvPipes, Inferred, Match
 
 
 MATCH_BYTES = 512 << 10
@@ -67,19 +67,26 @@ def fitted(
     if settings.check is Check.OFF or not wanted or not source.names:
         return Fitted(source, Types((), 0), tuple(wanted) or tuple(map(Column, source.names)))
     types = source.types(min(settings.sample_size, MATCH_BYTES))
-    match = matched(choose(types.inferred, ()), wanted, by_name=False)
+    match = matched(choose(_judged(types, settings), ()), wanted, by_name=False)
     return Fitted(source, types, _agreed(match, settings, dataset), match)
 
 
 def _tables(source: Tables, settings: Upload, wanted: Sequence[Column] | None, dataset: str) -> Fitted:
     found = source.types(settings.sample_size if wanted is None else min(settings.sample_size, MATCH_BYTES))
-    chosen = choose(found.inferred, settings.columns)
+    chosen = choose(found.inferred if wanted is None else _judged(found, settings), settings.columns)
     types = replace(found, inferred=tuple(each.inferred for each in chosen))
     if not wanted:
         return Fitted(source.laid_out(layout_of(chosen)), types, types.columns)
     match = matched(chosen, wanted, by_name=source.named)
     columns = _agreed(match, settings, dataset)
     return Fitted(source.laid_out(match.layout), types, columns, match)
+
+
+def _judged(types: Types, settings: Upload) -> Sequence[Inferred]:
+    """Return the columns; values that don't fit and will be left out with their rows are no news."""
+    if settings.check is not Check.TYPES or not settings.max_bad_rows:
+        return types.inferred
+    return [each if each.misfits is None else replace(each, misfits={}) for each in types.inferred]
 
 
 def _agreed(match: Match, settings: Upload, dataset: str) -> tuple[Column, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bulkstream import Client
 
+EVOLVE: Any = {"evolve": True}
 COLUMNS = [Column("id", ColumnType.LONG), Column("day", ColumnType.DATE), Column("text", ColumnType.STRING)]
 
 
@@ -72,7 +73,7 @@ async def test_a_dataset_evolves_where_that_is_wanted(tmp_path: Path, dialect: D
         await client.upload(tmp_path / "a.csv", stream=stream)
         with pytest.raises(SchemaError, match="more"):
             await client.upload(tmp_path / "b.csv", stream=stream)
-        await client.upload(tmp_path / "b.csv", stream=stream, evolve=True)
+        await client.upload(tmp_path / "b.csv", stream=stream, **EVOLVE)
         columns = (await client.streams.get(stream)).columns
 
         assert columns == (Column("id", ColumnType.DECIMAL), *COLUMNS[1:], Column("more", ColumnType.LONG))
@@ -84,9 +85,10 @@ async def test_a_dataset_evolves_where_that_is_wanted(tmp_path: Path, dialect: D
 async def test_columns_are_chosen_and_renamed(tmp_path: Path, columns: Any) -> None:
     """Only what was named is loaded, in that order and by the new names."""
     (tmp_path / "a.csv").write_text('id,day,text\n1,2026-01-31,"a\nb"\n', "utf-8")
+    options: Any = {"columns": columns}
     recorder = Recorder()
     async with client_of(recorder) as client:
-        report = await client.upload(tmp_path / "a.csv", dataset_name="A", columns=columns)
+        report = await client.upload(tmp_path / "a.csv", dataset_name="A", **options)
         stream = await client.streams.get(report.stream_id or 0)
 
         assert stream.columns == (Column("text"), Column("number", ColumnType.LONG))

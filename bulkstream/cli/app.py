@@ -143,7 +143,7 @@ def upload(
     profile: Profile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load files, or what a query gives, into a stream: all of it or nothing.
+    """Load files or a query into a stream: all of it or nothing.
 
     Commits if every row has arrived, else leaves the dataset as it was.
     """

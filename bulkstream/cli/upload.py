@@ -105,7 +105,10 @@ def named(sources: Sequence[str], *, query: str | None, database: str | None) ->
     """
     if query is None and database is None:
         if not sources:
-            raise UsageError("no source was named", hint="Name files, a quoted pattern or a URL, or give a --query.")
+            raise UsageError(
+                "Missing argument 'SOURCE': name files, a quoted pattern or a URL, or give a --query",
+                hint="Try `bulkstream upload --help` for help.",
+            )
         return tuple(sources)
     if query is None or database is None:
         raise UsageError(

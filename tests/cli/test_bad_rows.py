@@ -186,10 +186,13 @@ def test_values_are_checked_when_asked_for(tmp_path: Path, server: InProcess) ->
     write(tmp_path / "a.csv", {5: b"five,x\n", 6: b"6.5,x\n", 7: b",x\n"})
     (tmp_path / "s.json").write_text('[{"name": "id", "type": "LONG"}, {"name": "text"}]', "utf-8")
 
-    unchecked = server.run(*LOAD, "--schema", "s.json")
-    checked = server.run(*LOAD, "--check-types", "--max-bad-rows", "2", "--reject-file", "bad.csv")
+    seen = server.run(*LOAD, "--schema", "s.json")
+    checks = ("--check-types", "--max-bad-rows", "2", "--reject-file", "bad.csv")
+    checked = server.run(*LOAD, "--schema", "s.json", *checks)
 
-    assert (unchecked.code, checked.code, checked.json["rows"], checked.json["bad_rows"]) == (0, 3, 998, 2)
+    assert (seen.code, seen.json["execution_id"]) == (1, None)
+    assert "'five'" in seen.json["error"]
+    assert (checked.code, checked.json["rows"], checked.json["bad_rows"]) == (3, 998, 2)
     reasons = [each["reason"] for each in rejects_in(tmp_path / "bad.csv")]
     assert reasons == ["id: 'five' is no LONG", "id: '6.5' is no LONG"]
 

@@ -156,8 +156,8 @@ async def test_bash_completes_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shell", "cursor", "answer"),
     [
-        ("zsh", '"${words[1,$CURRENT]}"', '"upload":"Load CSV files'),
-        ("fish", "(commandline -cp)", "upload\tLoad CSV files"),
+        ("zsh", '"${words[1,$CURRENT]}"', '"upload":"Load files or a query'),
+        ("fish", "(commandline -cp)", "upload\tLoad files or a query"),
     ],
 )
 async def test_scripts_of_other_shells_ask_for_the_command(
