@@ -26,7 +26,7 @@ from bulkstream.reporter import Notice
 from bulkstream.rows import can_judge, checker_of, sifter_of
 from bulkstream.runs import holder_of
 from bulkstream.settle import finished
-from bulkstream.sources import CsvFiles, Inputs, compare
+from bulkstream.sources import CsvFiles, Inputs, Tables, compare
 from bulkstream.stages import Buffer, Cutter, Terms, rejected
 from bulkstream.tune import tuned
 from bulkstream.verify import Verification, with_before
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bulkstream.model import Chunk, Column, Reject
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvPipes, Match, Named, Tables, Types
+    from bulkstream.sources import CsvPipes, Match, Named, Types
     from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
 
@@ -213,7 +213,8 @@ def _check(request: Request) -> None:
 
 
 def _tuning(settings: Upload, source: CsvFiles | CsvPipes | Tables) -> Tuning:
-    return tuned(settings, total_bytes=source.total_bytes, ahead_bytes=source.ahead_bytes, cores=usable_cores())
+    total_bytes = source.likely_bytes if isinstance(source, Tables) else source.total_bytes
+    return tuned(settings, total_bytes=total_bytes, ahead_bytes=source.ahead_bytes, cores=usable_cores())
 
 
 def _check_heard(source: CsvFiles | CsvPipes | Tables, method: UpdateMethod | None) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bulkstream.settings import Upload
 
 LARGEST_PART = 256 * MIB
+AHEAD_PART = 24 * MIB
+"""The usual part of a source that is read ahead: a load of Parquet takes 370 MB with it, where 64 MiB make it 580."""
 AUTO_CONCURRENCY = 4
 """Where the search begins."""
 MOST_CONCURRENCY = 32
@@ -70,9 +72,16 @@ class Tuning:
 
 
 def tuned(settings: Upload, *, total_bytes: int | None, cores: int, ahead_bytes: int = 0) -> Tuning:
-    """Resolve every `auto`."""
+    """Resolve every `auto`.
+
+    Args:
+        settings: What the user has chosen.
+        total_bytes: Of the source as CSV, or about so many; None if nobody knows.
+        cores: That may be used.
+        ahead_bytes: That the source may hold on its own.
+    """
     return Tuning(
-        part_bytes=_part_bytes(settings, total_bytes),
+        part_bytes=_part_bytes(settings, total_bytes, ahead_bytes),
         workers=cores if settings.workers == "auto" else settings.workers,
         concurrency=AUTO_CONCURRENCY if settings.concurrency == "auto" else settings.concurrency,
         level=AUTO_LEVEL if settings.level == "auto" else settings.level,
@@ -83,9 +92,13 @@ def tuned(settings: Upload, *, total_bytes: int | None, cores: int, ahead_bytes:
     )
 
 
-def _part_bytes(settings: Upload, total_bytes: int | None) -> int:
-    """Take the part size as given; unless it was, let large sources have larger parts."""
-    if "part_size" in settings.model_fields_set or total_bytes is None:
+def _part_bytes(settings: Upload, total_bytes: int | None, ahead_bytes: int) -> int:
+    """Take the part size as given; unless it was, let large sources have larger parts.
+
+    Where the source needs memory itself, parts take less.
+    """
+    if "part_size" in settings.model_fields_set:
         return settings.part_size
-    wanted = ceil(total_bytes / settings.max_parts)
-    return max(settings.part_size, min(ceil(wanted / MIB) * MIB, LARGEST_PART))
+    usual = min(settings.part_size, AHEAD_PART) if ahead_bytes else settings.part_size
+    wanted = ceil((total_bytes or 0) / settings.max_parts)
+    return max(usual, min(ceil(wanted / MIB) * MIB, LARGEST_PART))

