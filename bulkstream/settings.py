@@ -100,7 +100,12 @@ class Retry(_Group):
 class Upload(_Group):
     """How a source is cut, compressed, sent and finalized."""
 
-    part_size: Size = Field(64 * MIB, ge=KIB, le=2 * GIB, description="raw bytes per part")
+    part_size: Size = Field(
+        64 * MIB,
+        ge=KIB,
+        le=2 * GIB,
+        description="raw bytes per part; if unset, 24MiB of what has to be unpacked or decoded first",
+    )
     max_parts: int = Field(
         1000,
         ge=1,
