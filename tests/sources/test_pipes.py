@@ -61,9 +61,11 @@ def in_pieces(sizes: Sequence[int]) -> Any:
     return patch("bulkstream.sources.pipe.os.readv", dribble)
 
 
-def opened(inputs: Inputs, header: HeaderMode = HeaderMode.AUTO) -> CsvFiles | CsvPipes | Tables:
+def opened(
+    inputs: Inputs, header: HeaderMode = HeaderMode.AUTO, dialect: str = "rfc4180"
+) -> CsvFiles | CsvPipes | Tables:
     inputs.find()
-    return inputs.open(Upload(header=header))
+    return inputs.open(Upload(header=header, dialect=dialect))
 
 
 @settings(max_examples=300, deadline=None)
