@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from bulkstream.errors import SourceUnreadable, UsageError
+from bulkstream.errors import SourceError, SourceUnreadable, UsageError
 from bulkstream.sources.columnar.slices import BATCH_BYTES, MOST_BYTES
 from bulkstream.sources.given.frames import open_frame
 from tests.support.reading import batches_of, rows_of
@@ -130,3 +131,39 @@ def test_a_stream_that_fails_or_is_closed() -> None:
     frame.close()
     with pytest.raises(SourceUnreadable, match="was closed"):
         list(reading)
+
+
+def test_objects_of_pandas_have_the_type_that_holds_all() -> None:
+    """Also where it shows only far behind the first ones."""
+    count = 5000
+    frame = pd.DataFrame(
+        {
+            "number": pd.Series([1] * count + [0.5], dtype=object),
+            "late": pd.Series([None] * count + ["x"], dtype=object),
+            "exact": pd.Series([Decimal("1.5")] * count + [Decimal("0.125")], dtype=object),
+            "none": pd.Series([None] * (count + 1), dtype=object),
+        }
+    )
+    source = open_frame(frame)
+
+    kinds = [field.type for field in source.schema]
+    assert kinds[:2] + kinds[3:] == [pa.float64(), pa.string(), pa.null()]
+    rows = rows_of(source)
+    assert rows[0] == (1.0, None, Decimal("1.5"), None)
+    assert rows[count] == (0.5, "x", Decimal("0.125"), None)
+
+
+def test_objects_of_pandas_that_have_no_common_type() -> None:
+    """They are refused by the column's name, however far apart they stand; a value that would be rounded as well."""
+    mixed = pd.Series([1] * 5000 + ["x"], dtype=object)
+    rounded = pd.Series([2**60 + 1] * 4096 + [0.5], dtype=object)
+
+    with pytest.raises(UsageError, match="column mixed"):
+        open_frame(pd.DataFrame({"mixed": mixed}))
+    with pytest.raises(SourceError, match="rows from 1, column rounded"):
+        rows_of(open_frame(pd.DataFrame({"rounded": rounded})))
+
+
+def test_no_objects_make_an_empty_column() -> None:
+    """A frame of pandas without rows has its columns."""
+    assert open_frame(pd.DataFrame({"a": pd.Series([], dtype=object)})).schema.names == ["a"]

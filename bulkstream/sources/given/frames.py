@@ -9,10 +9,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+from bulkstream.errors import MissingExtra, SourceError, SourceUnreadable, UsageError
+from bulkstream.sources.given.turns import Turns
 
-from bulkstream.errors import SourceUnreadable, UsageError
-from bulkstream.sources.columnar.slices import sliced
+try:
+    import pyarrow as pa
+
+    from bulkstream.sources.columnar.slices import sliced
+except ImportError:
+    raise MissingExtra("pyarrow", "arrow") from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 _TASK_ROWS = 32_768
 """Rows of one piece of work."""
+_OBJECT_ROWS = 1024
+"""Python objects that are converted in one go, with the GIL held: at most 3 ms, which decimals take."""
 
 
 def open_frame(frame: Any) -> Batches:
@@ -92,7 +99,7 @@ class PandasFrame:
         fields = []
         for n, label in enumerate(frame.columns):
             try:
-                fields.append(pa.field(str(label), _plain(pa.array(frame.iloc[:, n], from_pandas=True).type)))
+                fields.append(pa.field(str(label), _plain(_kind(frame.iloc[:, n]))))
             except (pa.ArrowException, TypeError) as error:
                 hint = f"Convert it first, e.g. frame[{label!r}].astype(str)."
                 raise UsageError(f"the pandas table's column {label} can't be loaded: {error}", hint=hint) from error
@@ -113,10 +120,36 @@ class PandasFrame:
         """See `Batches`."""
 
     def _piece(self, begin: int, columns: list[int]) -> Iterator[pa.RecordBatch]:
-        rows = slice(begin, begin + _TASK_ROWS)
-        arrays = [_one(pa.array(self._frame.iloc[rows, n], from_pandas=True)) for n in columns]
         schema = pa.schema([self.schema.field(n) for n in columns])
-        yield from sliced(pa.record_batch(list(map(_cast, arrays, schema.types)), schema=schema))
+        arrays = [self._column(begin, n, field) for n, field in zip(columns, schema, strict=True)]
+        yield from sliced(pa.record_batch(arrays, schema=schema))
+
+    def _column(self, begin: int, number: int, field: pa.Field) -> Any:
+        try:
+            arrays = [
+                _cast(array, field.type) for array in _arrays(self._frame.iloc[begin : begin + _TASK_ROWS, number])
+            ]
+        except pa.ArrowException as error:
+            raise SourceError(f"{self.name}, rows from {begin + 1:,}, column {field.name}: {error}") from error
+        return arrays[0] if len(arrays) == 1 else pa.concat_arrays(arrays)
+
+
+def _kind(column: Any) -> pa.DataType:
+    """Return the type of a column of pandas; of one of Python objects, the one that holds all of them."""
+    if column.dtype != object:
+        return pa.array(column.iloc[:0], from_pandas=True).type
+    kinds = dict.fromkeys(array.type for array in _arrays(column))
+    schemas = [pa.schema([("", kind)]) for kind in kinds]
+    return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def _arrays(column: Any) -> Iterator[Any]:
+    """Yield a column of pandas, one of Python objects a few at a time: the loop of another thread wants to go on."""
+    turns = Turns()
+    step = _OBJECT_ROWS if column.dtype == object else max(1, len(column))
+    for begin in range(0, max(1, len(column)), step):
+        yield _one(pa.array(column.iloc[begin : begin + step], from_pandas=True))
+        turns()
 
 
 class Stream:
