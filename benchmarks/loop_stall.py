@@ -1,7 +1,8 @@
 """Does a load at full speed disturb the event loop that it runs on?
 
 Each round measures, in fresh processes, how late a coroutine wakes: on an idle machine, beside the codec in another
-process (what the system's scheduling alone does when all cores are busy), and beside a load on the same loop.
+process (what the system's scheduling alone does when all cores are busy), and beside loads on the same loop: of a file,
+and of a million rows: in a table of Arrow's, in a frame of pandas with Python objects, and from generators.
 
     python -m benchmarks.loop_stall --quick
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figures import rounded, spread
 from benchmarks.plan import MB, alone, told
 from benchmarks.server import best_server
-from benchmarks.ticking import BOUNDS_MS
+from benchmarks.ticking import BOUNDS_MS, GIVEN
 from benchmarks.timing import python, timed
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 NAME = "loop_stall"
 FULL_BYTES = 2000 * MB
 PART_SIZE = "8MiB"
-BESIDE = ("nothing", "codec", "upload")
+LOADS = ("upload", *GIVEN)
+BESIDE = ("nothing", "codec", *LOADS)
 BOUND_MS = 20.0
 """The longest delay of a tick beside a load."""
 

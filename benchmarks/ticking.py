@@ -3,6 +3,7 @@
     python -m benchmarks.ticking --beside upload FILE      # a load on the same loop
     python -m benchmarks.ticking --beside codec FILE       # another process that takes all cores
     python -m benchmarks.ticking --beside nothing FILE     # a second of idling
+    python -m benchmarks.ticking --beside objects FILE     # a load of a million rows in memory, see `GIVEN`
 
 Prints the delays of a coroutine that asks to be woken every millisecond, and the report of the load.
 """
@@ -15,8 +16,10 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
 import uvloop
 
 from benchmarks.figures import histogram, percentile, rounded
@@ -24,8 +27,14 @@ from benchmarks.timing import ROOT, python
 from bulkstream import Client
 from bulkstream.cores import usable_cores
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    import pandas as pd
+
 TICK_S = 0.001
 IDLE_S = 1.0
+ROWS = 1_000_000
 BOUNDS_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
@@ -37,10 +46,39 @@ async def ticking(late_ms: list[float]) -> None:
         late_ms.append((time.perf_counter() - asked - TICK_S) * 1e3)
 
 
-async def loaded(file: Path, part_size: str) -> dict[str, Any]:
-    """Load a file as a library call, to where the environment says."""
+def table() -> pa.Table:
+    """Make a table of numbers, text and exact numbers."""
+    numbers = np.arange(ROWS)
+    text = pa.array(numbers).cast(pa.string())
+    exact = pa.array(numbers % 1000).cast(pa.decimal128(22, 2))
+    return pa.table({"n": numbers, "x": numbers / 7, "s": text, "d": exact})
+
+
+def objects() -> pd.DataFrame:
+    """Make a frame of pandas whose text and exact numbers are Python objects."""
+    return table().to_pandas().astype({"s": object, "d": object})
+
+
+def dicts() -> Iterator[dict[str, Any]]:
+    """Yield rows, from a thread of the load's."""
+    for n in range(ROWS):
+        yield {"n": n, "x": n / 7, "s": str(n)}
+
+
+async def later() -> AsyncIterator[dict[str, Any]]:
+    """Yield rows on the loop, without a wait among them."""
+    for row in dicts():
+        yield row
+
+
+GIVEN: dict[str, Callable[[], Any]] = {"table": table, "objects": objects, "dicts": dicts, "later": later}
+"""What is loaded from memory."""
+
+
+async def loaded(source: Any, part_size: str) -> dict[str, Any]:
+    """Load as a library call, to where the environment says."""
     async with Client.from_env() as client:
-        return (await client.upload(file, stream=1, part_size=part_size)).as_dict()
+        return (await client.upload(source, stream=1, part_size=part_size)).as_dict()
 
 
 async def crowded(file: Path) -> dict[str, Any]:
@@ -59,15 +97,16 @@ async def idle() -> dict[str, Any]:
 
 async def measured(beside: str, file: Path, part_size: str) -> dict[str, Any]:
     """Tick while the other thing goes on."""
+    source = GIVEN[beside]() if beside in GIVEN else file
     late_ms: list[float] = []
     ticker = asyncio.create_task(ticking(late_ms))
     match beside:
-        case "upload":
-            report = await loaded(file, part_size)
         case "codec":
             report = await crowded(file)
-        case _:
+        case "nothing":
             report = await idle()
+        case _:
+            report = await loaded(source, part_size)
     ticker.cancel()
     with suppress(asyncio.CancelledError):
         await ticker
@@ -89,7 +128,7 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--beside", choices=("upload", "codec", "nothing"), default="upload")
+    parser.add_argument("--beside", choices=("upload", "codec", "nothing", *GIVEN), default="upload")
     parser.add_argument("--part-size", default="8MiB")
     args = parser.parse_args()
     print(json.dumps(uvloop.run(measured(args.beside, args.file, args.part_size))))
