@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bulkstream.errors import BulkstreamError
     from bulkstream.model import Column, ColumnType, Dialect, HeaderMode, OnFailure, Outcome, Plan, Report, UpdateMethod
     from bulkstream.settings import Settings, load_settings
+    from bulkstream.sources.query import Query
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ _HOMES = {
     "OnFailure": "model",
     "Outcome": "model",
     "Plan": "model",
+    "Query": "sources.query",
     "Report": "model",
     "Settings": "settings",
     "UpdateMethod": "model",
@@ -46,6 +48,7 @@ __all__ = [
     "OnFailure",
     "Outcome",
     "Plan",
+    "Query",
     "Report",
     "Settings",
     "UpdateMethod",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
 
 import anyio
 from anyio import to_thread
@@ -16,7 +17,7 @@ from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError, UsageError
 from bulkstream.journal import Journal, Phase
 from bulkstream.ledger import Ledger
-from bulkstream.model import Check, Column, HeaderMode, OnFailure, UpdateMethod, Verify
+from bulkstream.model import Binary, Check, Column, Format, HeaderMode, OnFailure, UpdateMethod, Verify
 from bulkstream.pipeline import run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Notice, Reporter, Silent
@@ -35,15 +36,19 @@ from bulkstream.runs import (
 )
 from bulkstream.settings import Upload, overridden
 from bulkstream.settle import finished
-from bulkstream.sources import Inputs
+from bulkstream.sources import ArrowStream, HandedRows, Inputs, Query, handed
 from bulkstream.verify import verify
 
 if TYPE_CHECKING:
     from bulkstream.journal import RunFolder, RunRecord
     from bulkstream.model import Report
 
-Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""One path or glob pattern, or several, loaded in their order; `-` is standard input."""
+Name: TypeAlias = str | os.PathLike[str] | Query
+"""A path, a glob pattern or a URL, `-` for standard input; or a database and what to ask it."""
+Item: TypeAlias = Mapping[str, Any] | tuple[Any, ...] | list[Any] | ArrowStream | bytes | bytearray | memoryview
+"""A row, an Arrow batch of rows, or a piece of a file."""
+Sources: TypeAlias = Name | ArrowStream | Iterable[Name] | Iterable[Item] | AsyncIterable[Item]
+"""What can be loaded. An iterable holds names, or rows, or batches, or pieces, as its first item is one."""
 
 
 class UploadOptions(TypedDict, total=False):
@@ -55,6 +60,14 @@ class UploadOptions(TypedDict, total=False):
         mode: REPLACE, APPEND or UPSERT; the stream's own if left out.
         key: Key columns of an UPSERT.
         schema: Columns of a new dataset, instead of inferred ones.
+        header: Whether text begins with a header: auto, yes or no.
+        format: Form of files, auto by their first bytes: csv, parquet, arrow, orc, jsonl or excel.
+        encoding: Of text, e.g. cp1252; auto is UTF-8, or UTF-16 by its byte order mark.
+        dialect: Of CSV, auto by a sample, or such as `delimiter=; quote='`.
+        columns: Columns to load, in this order: NAME, or NEW=NAME to rename one; all if left out.
+        binary: What is done with binary columns: refuse or base64.
+        sheet: Of an Excel file, by its name or its number from 1; the first if left out.
+        evolve: Add columns to the dataset and widen types where the source needs it.
         check: What is checked of each row: off, rows or types.
         max_bad_rows: Bad rows to leave out, as a number or a share (`0.1%`, 0.001).
         reject_file: Where they go.
@@ -77,6 +90,13 @@ class UploadOptions(TypedDict, total=False):
     level: int | Literal["auto"]
     limit_rate: str
     header: HeaderMode | str
+    format: Format | str
+    encoding: str
+    dialect: str
+    columns: Sequence[str]
+    binary: Binary | str
+    sheet: str
+    evolve: bool
     on_failure: OnFailure | str
     check: Check | str
     max_bad_rows: float | str
@@ -96,13 +116,25 @@ class Client(ApiClient):
     """
 
     async def upload(self, source: Sources, **options: Unpack[UploadOptions]) -> Report:
-        """Load CSV files and commit them, or leave the dataset as it was.
+        """Load rows and commit them, or leave the dataset as it was.
 
         Blocks the event loop at no time for longer than a few milliseconds. Cancelling aborts the execution, within
         `abort_timeout_s`, and leaves nothing open.
 
+        Frames are pyarrow's tables and readers, polars', pandas' (without their index), DuckDB's relations, and
+        whatever else has `__arrow_c_stream__`; they must not change meanwhile. Iterables are asked in a thread,
+        asynchronous ones in a task on this event loop, and only as fast as the load goes on; generators are closed in
+        the end, however it comes. One that is asked just then is closed when it comes to its next item.
+
+        The first 1000 rows decide on types and, of dicts, on names; a dataset that is there, and `schema`, widen them.
+        Tuples have the dataset's or the schema's names, if these are as many, else `Column 1` and so on. A row that
+        does not fit ends the load, and is named. An empty iterable is an error.
+
+        What is no file can't be read again by another process, so such a load can't be resumed.
+
         Args:
-            source: Paths and glob patterns of CSV files and named pipes, `-` for standard input.
+            source: Names of files, of named pipes and of what lies elsewhere, `-` for standard input; queries; a frame;
+                an iterable of names, of rows (dicts, tuples, lists), of Arrow record batches, or of bytes of a file.
             **options: See `UploadOptions`.
 
         Returns:
@@ -114,6 +146,7 @@ class Client(ApiClient):
             LoadError: The load was not committed, nobody knows, or the server does not have what was sent; the
                 outcome of `report` tells.
             ApiError: The server refused before there was an execution.
+            Exception: What an iterable has raised, as it is, behind the abort.
         """
         request = _request(source, self.settings.upload, options)
         return await load(request, self, ledger=Ledger(), reporter=options.get("reporter") or Silent())
@@ -143,7 +176,7 @@ class Client(ApiClient):
 
 
 async def upload(source: Sources, *, client: Client | None = None, **options: Unpack[UploadOptions]) -> Report:
-    """Load CSV files; without a client, with one of its own that the environment describes.
+    """Load rows; without a client, with one of its own that the environment describes.
 
     Raises:
         BulkstreamError: As `Client.upload` does.
@@ -155,7 +188,7 @@ async def upload(source: Sources, *, client: Client | None = None, **options: Un
 
 
 def upload_sync(source: Sources, **options: Unpack[UploadOptions]) -> Report:
-    """Load CSV files from code that has no event loop; opens a loop and a client of its own.
+    """Load rows from code that has no event loop; opens a loop and a client of its own.
 
     Raises:
         BulkstreamError: As `Client.upload` does.
@@ -179,9 +212,24 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
     """
     inputs = Inputs(request.sources, spool=request.settings.spool, run_id=ledger.run_id)
     try:
-        return await _load(request, inputs, client, ledger=ledger, reporter=reporter)
+        async with _feeding(request):
+            return await _load(request, inputs, client, ledger=ledger, reporter=reporter)
     finally:
         tell_kept(await finished(to_thread.run_sync(inputs.conclude, ledger.outcome)), reporter)
+
+
+@asynccontextmanager
+async def _feeding(request: Request) -> AsyncIterator[None]:
+    """Read asynchronous iterables beside the body, each in a task of its own; behind it they are closed."""
+    rows = [each for each in request.sources if isinstance(each, HandedRows) and each.feeds]
+    tasks = [asyncio.ensure_future(each.feed()) for each in rows]
+    try:
+        yield
+    finally:
+        for each in rows:
+            each.close()
+        if tasks:
+            await finished(asyncio.wait(tasks))
 
 
 async def _load(request: Request, inputs: Inputs, client: ApiClient, *, ledger: Ledger, reporter: Reporter) -> Report:
@@ -251,7 +299,7 @@ def _request(source: Sources, settings: Upload, options: UploadOptions) -> Reque
     stream = options.get("stream")
     schema = options.get("schema")
     return Request(
-        sources=(source,) if isinstance(source, str | os.PathLike) else tuple(source),
+        sources=(handed(source),),
         settings=overridden(settings, {name: options.get(name) for name in Upload.model_fields}),
         stream_id=stream.id if isinstance(stream, Stream) else stream,
         dataset_name=options.get("dataset_name"),

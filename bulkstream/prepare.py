@@ -51,7 +51,7 @@ class Request:
     """What the user wants loaded, and where.
 
     Attributes:
-        sources: Paths, glob patterns and URLs, `-` for standard input; queries; rows and bytes as objects.
+        sources: Paths, glob patterns and URLs, `-` for standard input; queries; what a program hands over.
         stream_id: The stream to load into; exactly one of this and `dataset_name` is given.
         dataset_name: Name of the dataset whose stream is to be found, or created if there is none.
         update_method: Overrides the stream's own; for a new stream, the default is REPLACE.
@@ -163,7 +163,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     _check(request)
     deadline = _deadline(request.settings)
     await to_thread.run_sync(checker_of, request.settings.check, ())  # what it needs must be there
-    await to_thread.run_sync(inputs.find)
+    with _until(deadline):
+        await _waiting(inputs.find)  # an iterable is asked whether it holds names
     if (rejects := request.settings.reject_file) is not None:
         await to_thread.run_sync(check_place, rejects, inputs.paths)
     stream = await _find(request, client)
@@ -237,7 +238,7 @@ def _deadline(settings: Upload) -> DeadlineWatch | None:
 
 @contextmanager
 def _until(deadline: DeadlineWatch | None) -> Iterator[None]:
-    """Cancel the body when the deadline passes: a producer may send nothing, and a copy of what it sends take hours.
+    """Cancel the body when the deadline passes: a producer may give nothing, and a copy of what it gives take hours.
 
     Raises:
         DeadlineMissed: It has passed.

@@ -284,16 +284,21 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         announce_parts=job.announce_parts,
         settings=settings.model_dump(mode="json", exclude_unset=True, exclude={"spool", "reject_file"}),
         reject_file=kept_name(settings.reject_file) if settings.reject_file else None,
-        unrepeatable=job.source.unrepeatable,
+        unrepeatable=_unrepeatable(job.source),
         **_sources(job.source),
     )
+
+
+def _unrepeatable(source: Source) -> str:
+    """Say why no other process can read the source again; empty if it can."""
+    return source.unrepeatable or (source.recall.lost if isinstance(source, Tables) else "")
 
 
 def _sources(source: Source) -> dict[str, Any]:
     """Return the plan's fields that describe what can be read again."""
     if isinstance(source, CsvFiles):
         return {"files": tuple(map(plan_file, source.files)), "spooled": tuple(map(kept_name, source.spooled))}
-    if not isinstance(source, Tables) or source.unrepeatable:
+    if not isinstance(source, Tables) or _unrepeatable(source):
         return {}
     recall = source.recall
     return {

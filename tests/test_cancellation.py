@@ -26,7 +26,7 @@ from tests.support.leftovers import open_files, threads
 from tests.support.stepping import PACKAGE, SteppingLoop, Victim, awaiting_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from bulkstream import Client, Report
@@ -39,6 +39,7 @@ MODULES = (
     "resume.py",
     "runs.py",
     "settle.py",
+    "sources/given",
     "journal",
     "stages",
     "api/sessions.py",
@@ -85,9 +86,9 @@ class Scene:
     client: Client
     witness: Witness = field(default_factory=Witness)
 
-    async def load(self, **options: Any) -> None:
+    async def load(self, *, source: Any = None, **options: Any) -> None:
         options = {"dataset_name": "A", "part_size": "1KiB", "concurrency": 2, "workers": 2, **options}
-        await upload(str(self.folder / "*.csv"), client=self.client, reporter=self.witness, **options)
+        await upload(source or str(self.folder / "*.csv"), client=self.client, reporter=self.witness, **options)
 
     async def resume(self, run_id: str) -> None:
         await self.client.resume(run_id, reporter=self.witness)
@@ -99,6 +100,41 @@ class Scene:
 
 async def loading(scene: Scene) -> Coroutine[Any, Any, None]:
     return scene.load()
+
+
+async def feeding(scene: Scene) -> Coroutine[Any, Any, None]:
+    """What is loaded is read on the loop, by a generator that waits at its beginning, in its middle and at its end."""
+
+    async def load() -> None:
+        await scene.load(source=pieces_of(scene.folder))
+
+    return load()
+
+
+async def refusing_rows(scene: Scene) -> Coroutine[Any, Any, None]:
+    """What a generator gives can't be loaded, so it is left in its middle."""
+    return scene.load(source=no_rows())
+
+
+async def no_rows() -> AsyncIterator[int]:
+    try:
+        while True:
+            yield 7
+    finally:
+        await turns(3)
+
+
+async def pieces_of(folder: Path) -> AsyncIterator[bytes]:
+    """Yield the files as one, and clean up slowly."""
+    try:
+        await turns(3)
+        yield b"id,text\n"
+        for number in range(3):
+            data = await asyncio.to_thread((folder / f"{number}.csv").read_bytes)
+            yield data.removeprefix(b"id,text\n")
+            await turns(3)
+    finally:
+        await turns(3)
 
 
 async def announcing(scene: Scene) -> Coroutine[Any, Any, None]:
@@ -269,6 +305,8 @@ PLAYS = {
     play.set_up.__name__: play
     for play in (
         Play(loading, sandbox=(("commit_delay_s", 0.02),)),
+        Play(feeding),
+        Play(refusing_rows),
         Play(resuming),
         Play(resuming_elsewhere),
         Play(failing),

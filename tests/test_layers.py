@@ -116,6 +116,7 @@ def test_public_names_are_these() -> None:
         "OnFailure",
         "Outcome",
         "Plan",
+        "Query",
         "Report",
         "Settings",
         "UpdateMethod",

@@ -14,6 +14,7 @@ from bulkstream.sources.csv_files import CsvFiles, open_csv
 from bulkstream.sources.csv_pipes import CsvPipes
 from bulkstream.sources.files import CsvFile, FileSegment
 from bulkstream.sources.fingerprint import digest_of
+from bulkstream.sources.given.handed import ArrowStream, HandedRows, handed
 from bulkstream.sources.head import FileState
 from bulkstream.sources.header import HeaderDecision
 from bulkstream.sources.infer import Inferred, infer
@@ -32,6 +33,7 @@ from bulkstream.sources.tables import Tables
 from bulkstream.sources.types import Types
 
 __all__ = [
+    "ArrowStream",
     "Batches",
     "Blob",
     "Chosen",
@@ -43,6 +45,7 @@ __all__ = [
     "FileState",
     "Fingerprint",
     "Given",
+    "HandedRows",
     "HeaderDecision",
     "Inferred",
     "Inputs",
@@ -61,6 +64,7 @@ __all__ = [
     "conflict_error",
     "digest_of",
     "entries_of",
+    "handed",
     "infer",
     "is_remote",
     "layout_of",

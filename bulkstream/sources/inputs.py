@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bulkstream.errors import UsageError
+from bulkstream.errors import SourceUnreadable, UsageError
 from bulkstream.model import Outcome
 from bulkstream.sources.agree import agreed
 from bulkstream.sources.batches import Batches
@@ -20,10 +20,11 @@ from bulkstream.sources.content import Blob, Content
 from bulkstream.sources.csv_files import CsvFiles, data_file
 from bulkstream.sources.csv_pipes import CsvPipes, data_pipe, unrepeatable
 from bulkstream.sources.folders import ParquetFolder, parquet_folder
+from bulkstream.sources.given.handed import Handed, HandedFrame, HandedRows
 from bulkstream.sources.head import FileHead, read_head
 from bulkstream.sources.kinds import Kinds, Plain, is_batches, is_blob
 from bulkstream.sources.locate import is_pipe, locate, nothing_named
-from bulkstream.sources.once import PipeContent
+from bulkstream.sources.once import PipeContent, rereadable
 from bulkstream.sources.opened import as_tables
 from bulkstream.sources.pipe import Pipe
 from bulkstream.sources.pipe_head import PipeHead, read_pipe_head
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from bulkstream.sources.tables import Tables
 
 
-Given = Query | Batches | Content
+Given = Query | Batches | Content | Handed
 """Rows, or bytes of CSV, that are no file."""
 Named = str | os.PathLike[str] | Given
 Place = Path | Blob | ParquetFolder | Given
@@ -68,6 +69,7 @@ class Inputs:
         """
         self._places: list[Place] = []
         self._tables: list[BatchTable] = []
+        self._handed: list[BatchTable] = []
         self._names = tuple(names)
         self._spool = None if spool is None else Spool(spool.expanduser(), run_id)
         self._pipes: dict[Path, Pipe] = {}
@@ -118,8 +120,11 @@ class Inputs:
             SourceMissing: A file does not exist, or a pattern matches none.
             SourceUnreadable: A name is a directory, or a pipe can't be opened.
         """
+        names = self._named()
         with self._opening:
-            self._places = [place for name in self._names for place in _places(name)]
+            if self._closed:
+                raise _given_up()
+            self._places = [place for name in names for place in _places(name)]
             if not self._places:
                 raise nothing_named()
             for path in self.paths:
@@ -139,11 +144,12 @@ class Inputs:
             SourceError: Something is not what it should be, can't be read, or a copy can't be written.
             MissingExtra: A package is needed that is not installed.
         """
+        kinds = Kinds(settings)
+        handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
-            kinds = Kinds(settings)
             found: list[Found] = []
             for place in self._places:
-                found += self._opened(place, kinds)
+                found += handed[place] if isinstance(place, Handed) else self._opened(place, kinds)
                 self._tables = [each for each in found if isinstance(each, BatchTable)]
             if not settings.columns and (plain := self._plain(found, settings, expected)):
                 return plain
@@ -160,7 +166,9 @@ class Inputs:
         names = [
             str(self._copies.get(place, place)) if isinstance(place, Path) else place.name for place in self._places
         ]
-        return Recall(tuple(map(str, names)), self.blobs, self.spooled)
+        lost = [place.name for place in self._places if isinstance(place, HandedFrame)]
+        why = f"{lost[0]} was in the memory of the process that has loaded it" if lost else ""
+        return Recall(tuple(map(str, names)), self.blobs, self.spooled, why)
 
     def _blobs(self, place: Place) -> Sequence[Blob]:
         if isinstance(place, ParquetFolder):
@@ -171,7 +179,40 @@ class Inputs:
             return ()
         return (LocalBlob(self._copies.get(place, place)),)
 
-    def _opened(self, place: Place, kinds: Kinds) -> list[Found]:
+    def _named(self) -> list[Named]:
+        """Return what was named, and what holds rows itself; blocks until an iterable tells which of these it is."""
+        found: list[Named] = []
+        for name in self._names:
+            names = name.names() if isinstance(name, HandedRows) else None
+            found += [name] if names is None else names
+        return found
+
+    def _taken(self, kinds: Kinds, expected: Sequence[Column], *, typed: bool) -> dict[Handed, list[Found]]:
+        """Open what a program has handed over, unlocked, since nothing ends a wait inside of a generator."""
+        found: dict[Handed, list[Found]] = {}
+        for place in self._places:
+            if isinstance(place, Handed):
+                given = place.open(expected, typed=typed)
+                if is_batches(given):
+                    table = kinds.rows(given, named=place.named)
+                    self._handed.append(table)
+                    found[place] = [table]
+                else:
+                    found[place] = kinds.opened(rereadable(given))
+                if self._closed:  # looked at behind what was opened, as `close` looks behind its own
+                    self._let_go()
+                    raise _given_up()
+        return found
+
+    def _let_go(self) -> None:
+        """Close what a program has handed over, and what was made of it."""
+        for each in (*self._places, *self._names):
+            if isinstance(each, Handed):
+                each.close()
+        for table in self._handed:
+            table.close()
+
+    def _opened(self, place: Path | Blob | ParquetFolder | Query | Batches | Content, kinds: Kinds) -> list[Found]:
         if isinstance(place, Path):
             return kinds.opened(self._content(place))
         if isinstance(place, ParquetFolder):
@@ -207,8 +248,9 @@ class Inputs:
         self._closed = True
         for pipe in tuple(self._pipes.values()):
             pipe.stop()
-        for table in self._tables:
+        for table in tuple(self._tables):
             table.close()
+        self._let_go()
         with self._opening:
             for pipe in self._pipes.values():
                 pipe.close()
@@ -241,6 +283,10 @@ class Inputs:
             return PipeContent(pipe)
         self._copies[path] = self._spool.copy(pipe)
         return LocalBlob(self._copies[path])
+
+
+def _given_up() -> SourceUnreadable:
+    return SourceUnreadable("the source was closed while it was opened")
 
 
 def _head(content: Content) -> FileHead | PipeHead:

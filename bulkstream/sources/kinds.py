@@ -101,9 +101,9 @@ class Kinds:
 
         return self.rows(open_query(query.url, query.statement, environ=os.environ))
 
-    def rows(self, batches: Batches) -> BatchTable:
-        """Take rows that are there already."""
-        return BatchTable(batches, self._settings.binary)
+    def rows(self, batches: Batches, *, named: bool = True) -> BatchTable:
+        """Take rows that are there already, with names of their columns, or numbers alone."""
+        return BatchTable(batches, self._settings.binary, named=named)
 
     def plain_text(self, found: Plain) -> Text:
         """Return plain CSV as a text, to be parsed."""

@@ -58,5 +58,7 @@ def _table(each: Text | BatchTable, decision: HeaderDecision, names: Sequence[st
 def _reason(opened: Sequence[Text | BatchTable], decision: HeaderDecision) -> str:
     if all(isinstance(each, Text) for each in opened):
         return decision.reason
+    if not all(each.named for each in opened if not isinstance(each, Text)):
+        return "rows without names, so columns go by their order"
     formats = dict.fromkeys(each.facts[0][1] for each in opened if not isinstance(each, Text))
     return f"{', '.join(formats)} names its columns"

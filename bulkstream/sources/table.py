@@ -109,19 +109,27 @@ class BatchTable:
 
     Attributes:
         name: Of the input.
-        named: True: formats with types name their columns.
+        named: Whether the columns have names; those of formats with types have.
         first_line: 1, as there are no lines.
         mute: False.
         well_formed: True.
     """
 
-    named = True
     first_line = 1
     mute = False
     well_formed = True
 
-    def __init__(self, batches: Batches, binary: Binary, *, remote: bool = False, facts: Sequence[Fact] = ()) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        binary: Binary,
+        *,
+        remote: bool = False,
+        facts: Sequence[Fact] = (),
+        named: bool = True,
+    ) -> None:
         self.name = batches.name
+        self.named = named
         self.remote = remote
         self._batches = batches
         self._binary = binary

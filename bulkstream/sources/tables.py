@@ -44,11 +44,13 @@ class Recall:
         names: Paths and URLs.
         blobs: What they stood for.
         spooled: Those that are copies of pipes, made for this load.
+        lost: Why another process can't open them, though this one can read them again; empty if it can.
     """
 
     names: tuple[str, ...] = ()
     blobs: tuple[Blob, ...] = ()
     spooled: tuple[Path, ...] = ()
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)

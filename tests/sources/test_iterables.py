@@ -15,10 +15,12 @@ import pyarrow as pa
 import pytest
 
 from bulkstream.errors import SourceError, SourceUnreadable, UsageError
+from bulkstream.model import ColumnType
 from bulkstream.sources.batches import TYPE_KEY
 from bulkstream.sources.given import feed as feeds
+from bulkstream.sources.given.byte_pieces import BytesContent
 from bulkstream.sources.given.feed import AsyncFeed
-from bulkstream.sources.given.iterables import BatchRows, BytesContent, Rows, open_rows
+from bulkstream.sources.given.iterables import BatchRows, Rows, open_rows
 from tests.support.reading import Reader, rows_of
 
 if TYPE_CHECKING:
@@ -103,6 +105,41 @@ def test_a_later_value_of_another_type_is_named(first: Any, later: Any, said: st
         read(rows, sample_rows=100)
 
 
+@pytest.mark.parametrize(
+    ("first", "wanted", "later", "arriving"),
+    [
+        (1, ColumnType.DOUBLE, 0.5, [1.0, 0.5]),
+        (1, ColumnType.DECIMAL, Decimal("0.1"), ["1", "0.1"]),
+        (1, ColumnType.STRING, "x", ["1", "x"]),
+        (True, ColumnType.STRING, "x", ["true", "x"]),
+        (None, ColumnType.LONG, 1, [None, 1]),
+        (None, ColumnType.STRING, "x", [None, "x"]),
+        (dt.date(2024, 2, 29), ColumnType.DATETIME, NOON, [NOON.replace(hour=0), NOON]),
+        (1, ColumnType.LONG, 2, [1, 2]),
+    ],
+)
+def test_a_dataset_widens_columns(first: Any, wanted: ColumnType, later: Any, arriving: list[Any]) -> None:
+    """To what its type holds, whatever stands in the first rows; its names are compared as everywhere."""
+    _, rows = read([{"X ": first}, {"X ": later}], sample_rows=1, types={"x": wanted})
+
+    assert [value for (value,) in rows] == arriving
+
+
+@pytest.mark.parametrize(
+    ("first", "wanted"),
+    [
+        ("x", ColumnType.LONG),
+        (0.5, ColumnType.LONG),
+        (b"x", ColumnType.STRING),
+        (NOON, ColumnType.STRING),
+        (NOON.replace(tzinfo=UTC), ColumnType.DATETIME),
+    ],
+)
+def test_a_dataset_narrows_no_column(first: Any, wanted: ColumnType) -> None:
+    """What its type can't hold is the matching's to tell; bytes and times stay what they are."""
+    assert read([{"x": first}], types={"x": wanted})[0] == read([{"x": first}])[0]
+
+
 def test_names_of_columns() -> None:
     """Those of mappings in the sample as they appear, of named tuples, or as given."""
     point = namedtuple("point", "x y")  # noqa: PYI024 - as users have them
@@ -121,7 +158,7 @@ def test_names_of_columns() -> None:
         ([(1, 2)], UsageError, "named the columns"),
         ([7], UsageError, "named the columns of a int"),
         ([{1: 2}], UsageError, "named the columns"),
-        ([{"a": 1}, 7], UsageError, "named the columns"),
+        ([{"a": 1}, 7], SourceError, "row 2 is a int"),
         ([{"a": 1}] * 1500 + [{"b": 1}], SourceError, "row 1,501 has a column 'b'"),
         ([{"a": 1}] * 1500 + [7], SourceError, "row 1,501 is a int"),
         ([{"a": 1}] * 1500 + [(1, 2)], SourceError, "row 1,501 has 2 values for 1 columns"),

@@ -5,20 +5,26 @@ An iterable is read once, in sequence. Whoever ends the load closes what was mad
 
 from __future__ import annotations
 
-import io
-import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import pyarrow as pa
+from bulkstream.errors import MissingExtra, SourceError, SourceUnreadable, UsageError
+from bulkstream.sources.given.byte_pieces import UNREPEATABLE, BytesContent
+from bulkstream.sources.given.items import Items
+from bulkstream.sources.given.turns import Turns
+from bulkstream.sources.matching.names import folded
 
-from bulkstream.errors import SourceError, SourceUnreadable, UsageError
-from bulkstream.sources.columnar.slices import BATCH_BYTES, sliced
-from bulkstream.sources.given.feed import AsyncFeed
-from bulkstream.sources.given.row_values import array_of, common_kind, field_of
+try:
+    import pyarrow as pa
+
+    from bulkstream.sources.columnar.slices import BATCH_BYTES, sliced
+    from bulkstream.sources.given.row_values import array_of, common_kind, field_of, kind_for
+except ImportError:
+    raise MissingExtra("pyarrow", "arrow") from None
 
 if TYPE_CHECKING:
+    from bulkstream.model import ColumnType
     from bulkstream.sources.batches import Task
     from bulkstream.sources.given.row_values import Kind
 
@@ -26,71 +32,40 @@ SAMPLE_ROWS = 1000
 """Rows that decide the types of columns."""
 
 _BATCH_ROWS = 1000
-_UNREPEATABLE = "an iterable can be read only once"
 _ROWS_HINT = "Give dicts, or tuples with the names of their columns, or Arrow batches, or bytes of CSV."
 
 
 def open_rows(
-    iterable: Iterable[Any], *, columns: Sequence[str] | None = None, sample_rows: int = SAMPLE_ROWS
+    iterable: Iterable[Any],
+    *,
+    columns: Sequence[str] | None = None,
+    types: Mapping[str, ColumnType] | None = None,
+    sample_rows: int = SAMPLE_ROWS,
 ) -> Rows | BatchRows | BytesContent:
     """Look at the beginning of an iterable; blocks until it is there. An asynchronous one is given as an `AsyncFeed`.
 
     Args:
         iterable: Of mappings, of tuples or lists, of Arrow batches, or of bytes.
         columns: Names, in order; without them those of the mappings in the sample, as they appear, or of named tuples.
+        types: Types of the dataset's columns, by their names folded: a column holds what its type there holds, also
+            where the sample has less.
         sample_rows: Rows that decide the types.
 
     Raises:
         UsageError: It is empty without `columns`, or holds something else.
     """
-    items = _Items(iterable)
+    items = iterable if isinstance(iterable, Items) else Items(iterable)
     try:
-        first = list(islice(items, 1))
-        if first and isinstance(first[0], bytes | bytearray | memoryview):
-            return BytesContent(items, first)
-        if first and isinstance(first[0], pa.RecordBatch):
-            return BatchRows(items, first[0])
-        sample = [*first, *islice(items, sample_rows - 1)]
-        return Rows(items, sample, _names(sample, columns))
+        first = items.peek()
+        if isinstance(first, bytes | bytearray | memoryview):
+            return BytesContent(items)
+        if isinstance(first, pa.RecordBatch):
+            return BatchRows(items, first.schema)
+        sample = list(islice(items, sample_rows))
+        return Rows(items, sample, _names(sample, columns), types or {})
     except BaseException:
         items.close()
         raise
-
-
-class _Items:
-    """An iterator that is asked by one thread at a time, and closed as soon as none is inside of it."""
-
-    def __init__(self, iterable: Iterable[Any]) -> None:
-        self._iterator = iter(iterable)
-        self._inside = threading.Lock()
-        self._closed = False
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        with self._inside:
-            if not self._closed:
-                item = next(self._iterator)
-                if not self._closed:
-                    return item
-            self._close()
-        raise SourceUnreadable("the iterable was closed while it was read")
-
-    def close(self) -> None:
-        """Close a generator, which does so as soon as it comes to its next item, or a feed; may be called again."""
-        self._closed = True
-        if isinstance(self._iterator, AsyncFeed):
-            self._iterator.close()  # also while it is waited for
-        elif self._inside.acquire(blocking=False):
-            try:
-                self._close()
-            finally:
-                self._inside.release()
-
-    def _close(self) -> None:
-        if isinstance(self._iterator, Generator | AsyncFeed):
-            self._iterator.close()
 
 
 class _Once:
@@ -101,9 +76,9 @@ class _Once:
     name = "the iterable"
     rows: int | None = None
     schema: pa.Schema
-    unrepeatable = _UNREPEATABLE
+    unrepeatable = UNREPEATABLE
 
-    def __init__(self, items: _Items) -> None:
+    def __init__(self, items: Items) -> None:
         self._items = items
         self._begun = False
 
@@ -114,7 +89,7 @@ class _Once:
             SourceUnreadable: The rows were asked for before.
         """
         if self._begun:
-            raise SourceUnreadable(_UNREPEATABLE)
+            raise SourceUnreadable(UNREPEATABLE)
         self._begun = True
         yield lambda: self._read(list(columns))
 
@@ -141,14 +116,13 @@ class _Once:
 class BatchRows(_Once):
     """Implements `Batches` over an iterable of Arrow batches, all with the columns of the first."""
 
-    def __init__(self, items: _Items, first: pa.RecordBatch) -> None:
+    def __init__(self, items: Items, schema: pa.Schema) -> None:
         super().__init__(items)
-        self.schema = first.schema
-        self._first = first
+        self.schema = schema
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         """Yield them as they come."""
-        for number, batch in enumerate(chain([self._first], self._items), start=1):
+        for number, batch in enumerate(self._items, start=1):
             if not isinstance(batch, pa.RecordBatch) or batch.schema != self.schema:
                 raise SourceError(f"item {number:,} of the iterable is no Arrow batch with the columns of the first")
             yield batch
@@ -157,7 +131,9 @@ class BatchRows(_Once):
 class Rows(_Once):
     """Implements `Batches` over an iterable of rows of Python values."""
 
-    def __init__(self, items: _Items, sample: Sequence[Any], names: Sequence[str]) -> None:
+    def __init__(
+        self, items: Items, sample: Sequence[Any], names: Sequence[str], types: Mapping[str, ColumnType]
+    ) -> None:
         """Decide on the types.
 
         Raises:
@@ -170,7 +146,8 @@ class Rows(_Once):
         self._sample = sample
         rows = [self._row(row, number) for number, row in enumerate(sample, start=1)]
         values = list(zip(*rows, strict=True)) or [()] * len(names)
-        self._kinds = [self._kind(name, column) for name, column in zip(names, values, strict=True)]
+        found = [self._kind(name, column) for name, column in zip(names, values, strict=True)]
+        self._kinds = [kind_for(kind, types.get(folded(name))) for name, kind in zip(names, found, strict=True)]
         self.schema = pa.schema(list(map(field_of, names, self._kinds)))
 
     def _kind(self, name: str, values: Sequence[Any]) -> Kind:
@@ -181,10 +158,11 @@ class Rows(_Once):
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, some at a time."""
-        block, size = list[tuple[Any, ...]](), 0
+        block, size, turns = list[tuple[Any, ...]](), 0, Turns()
         for number, item in enumerate(chain(self._sample, self._items), start=1):
             row = self._row(item, number)
             block.append(row)
+            turns()
             size += sum(len(value) for value in row if isinstance(value, str | bytes))
             if len(block) >= _BATCH_ROWS or size >= BATCH_BYTES:
                 yield self._batch(block)
@@ -208,7 +186,7 @@ class Rows(_Once):
             try:
                 array_of([value], kind)
             except ValueError as error:
-                hint = "Convert it, or let more rows decide the types, or name a schema."
+                hint = "Convert it; a wider type in the dataset, or in `schema` for a new one, takes more."
                 raise SourceError(f"row {number:,}, column {name}: {_shown(value)}: {error}", hint=hint) from error
         raise AssertionError(name)
 
@@ -226,77 +204,14 @@ class Rows(_Once):
         return tuple(row)
 
 
-class BytesContent:
-    """Implements `Content` over an iterable of pieces of CSV, cut wherever they are."""
-
-    name = "the iterable"
-    unrepeatable = _UNREPEATABLE
-
-    def __init__(self, items: _Items, first: Sequence[bytes]) -> None:
-        self._items = items
-        self._first = first
-        self._begun = False
-
-    def stream(self) -> io.RawIOBase:
-        """See `Content`.
-
-        Raises:
-            SourceUnreadable: It was asked for before.
-        """
-        if self._begun:
-            raise SourceUnreadable(_UNREPEATABLE)
-        self._begun = True
-        return _Pieces(chain(self._first, self._items), self._items)
-
-    def changed(self) -> None:
-        """See `Content`; nobody knows."""
-
-    def close(self) -> None:
-        """Close the iterable, if its stream was not opened; may be called again."""
-        self._items.close()
-
-
-class _Pieces(io.RawIOBase):
-    """Reads pieces one after the other."""
-
-    def __init__(self, pieces: Iterator[Any], items: _Items) -> None:
-        self._pieces = pieces
-        self._items = items
-        self._left = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Copy what is left of a piece, or the next one; 0 at the end only."""
-        while not self._left:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            if not isinstance(piece, bytes | bytearray | memoryview):
-                raise SourceError(f"a piece of CSV is a {type(piece).__name__}", hint="Give bytes.")
-            self._left = memoryview(piece).cast("B")
-        view = memoryview(buffer).cast("B")
-        size = min(len(view), len(self._left))
-        view[:size] = self._left[:size]
-        self._left = self._left[size:]
-        return size
-
-    def close(self) -> None:
-        """Close the iterable."""
-        self._items.close()
-        super().close()
-
-
 def _names(sample: Sequence[Any], columns: Sequence[str] | None) -> Sequence[str]:
     """Return the columns' names: as given, or as the rows name them."""
     if columns is not None:
         return columns
     if not sample:
         raise UsageError("the iterable is empty, and nobody has named its columns", hint=_ROWS_HINT)
-    if all(isinstance(row, Mapping) for row in sample):
-        names = list(dict.fromkeys(key for row in sample for key in row))
+    if isinstance(sample[0], Mapping):
+        names = list(dict.fromkeys(key for row in sample if isinstance(row, Mapping) for key in row))
     else:
         names = list(getattr(sample[0], "_fields", ()))
     if not names or not all(isinstance(name, str) for name in names):

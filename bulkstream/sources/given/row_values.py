@@ -56,6 +56,19 @@ _WIDER = (
 )
 """Kinds that take in others."""
 
+_OF_TYPES = {
+    ColumnType.LONG: Kind.LONG,
+    ColumnType.DECIMAL: Kind.DECIMAL,
+    ColumnType.DOUBLE: Kind.DOUBLE,
+    ColumnType.DATE: Kind.DATE,
+    ColumnType.DATETIME: Kind.LOCAL,
+    ColumnType.STRING: Kind.TEXT,
+}
+"""What a column of the dataset holds."""
+
+_PLAIN = frozenset({Kind.BOOL, Kind.LONG, Kind.DECIMAL, Kind.DATE})
+"""Kinds whose values are the same text, whether they are made text here or where a column is rendered."""
+
 
 def field_of(name: str, kind: Kind) -> pa.Field:
     """Return the column of a kind."""
@@ -75,6 +88,22 @@ def common_kind(values: Sequence[Any]) -> Kind:
     if Kind.BINARY in found:
         raise TypeError("bytes and other values")
     return next((kind for kind, taken in _WIDER if found <= taken), Kind.TEXT)
+
+
+def kind_for(found: Kind, type_: ColumnType | None) -> Kind:
+    """Return the kind of a column that goes into one of the dataset's: what that holds, if it takes in what was found.
+
+    So a column of whole numbers in the first rows may have fractions later, if the dataset's is of DOUBLE.
+    """
+    if type_ is None or found is Kind.BINARY:
+        return found
+    held = _OF_TYPES[type_]
+    takes = found is Kind.NOTHING or (held is Kind.TEXT and found in _PLAIN) or _takes(held, found)
+    return held if takes else found
+
+
+def _takes(wider: Kind, kind: Kind) -> bool:
+    return any(each is wider and kind in taken for each, taken in _WIDER)
 
 
 def kind_of(value: Any) -> Kind:  # noqa: PLR0911 - a table
@@ -129,7 +158,7 @@ def converted(value: Any, kind: Kind) -> Any:
         found = kind_of(value)
         if kind is Kind.NOTHING:
             raise ValueError("stands in a column that was empty in the first rows")
-        if found is not kind and not any(wider is kind and found in taken for wider, taken in _WIDER):
+        if found is not kind and not _takes(kind, found):
             raise ValueError(f"is not {kind.value}")
         return _CONVERTED.get(kind, _same)(value)
     except (TypeError, ArithmeticError, UnicodeError) as error:
