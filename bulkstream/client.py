@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from bulkstream.api import ApiClient, Stream
 from bulkstream.errors import BulkstreamError, UsageError
+from bulkstream.holding import holding, waited
 from bulkstream.journal import Journal, Phase
 from bulkstream.ledger import Ledger
 from bulkstream.model import Binary, Check, Column, Format, HeaderMode, OnFailure, UpdateMethod, Verify
@@ -28,7 +29,9 @@ from bulkstream.runs import (
     check_account,
     check_unchanged,
     clearing,
+    inputs_of,
     recorded,
+    remote_terms,
     standing,
     store_of,
     tell_kept,
@@ -210,7 +213,8 @@ async def load(request: Request, client: ApiClient, *, ledger: Ledger, reporter:
     Raises:
         BulkstreamError: As `Client.upload` does.
     """
-    inputs = Inputs(request.sources, spool=request.settings.spool, run_id=ledger.run_id)
+    terms, spool = remote_terms(client.settings), request.settings.spool
+    inputs = Inputs(request.sources, terms=terms, spool=spool, run_id=ledger.run_id)
     try:
         async with _feeding(request):
             return await _load(request, inputs, client, ledger=ledger, reporter=reporter)
@@ -261,7 +265,8 @@ async def take_up(found: RunFolder, client: ApiClient, *, ledger: Ledger, report
         await finished(to_thread.run_sync(restored))  # 100,000 receipts take 0.2 s
         check_account(record, client)
         if not give_up and record.phase is not Phase.COMMITTING:
-            await to_thread.run_sync(check_unchanged, record)
+            async with holding(inputs_of(record.plan, remote_terms(client.settings))) as inputs:
+                await waited(check_unchanged, record, inputs)
         journal = await acquired(partial(Journal.go_on, found))
         async with recorded(journal, ledger, reporter):
             ledger.outcome = None

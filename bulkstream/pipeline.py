@@ -19,6 +19,7 @@ from anyio import CapacityLimiter, Event, create_memory_object_stream, create_ta
 
 from bulkstream.api.watch import Watch
 from bulkstream.errors import BulkstreamError, GateFailed
+from bulkstream.holding import waited
 from bulkstream.journal import Unkept
 from bulkstream.model import Part
 from bulkstream.pilot import Pilot
@@ -60,6 +61,7 @@ class Job:
         sifter: Checks the rows; None sends them as they are.
         guessed: The columns' types are from a sample of the source.
         reject_file: Where rows go that are left out, None for the usual place.
+        unresumable: Why no other process can find the source again; empty if one can, or as the source says.
     """
 
     source: Source
@@ -75,6 +77,7 @@ class Job:
     sifter: Sifter | None = None
     guessed: bool = False
     reject_file: Path | None = None
+    unresumable: str = ""
 
     def cutter(self) -> Cutter:
         """Return what cuts the source; blocking."""
@@ -112,7 +115,7 @@ async def run(
     folder = journal.run.path if journal.run else None
     rejects = RejectFile(reject_path(job.reject_file, ledger.run_id, folder), ledger, reporter)
     ledger.budget = job.sifter.budget if job.sifter else ledger.budget
-    ledger.unrepeatable = job.source.unrepeatable
+    ledger.unrepeatable = job.source.unrepeatable or job.unresumable
     ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
     pilot = Pilot(job.tuning, ledger)
@@ -141,15 +144,12 @@ async def run(
 
 async def _check(job: Job, cutter: Cutter, *, ledger: Ledger, journal: Journal | Unkept, rejects: RejectFile) -> None:
     """See that all may be committed: it is durable, accounted for, and what is left out is within bounds and saved."""
-
-    def reasons() -> tuple[str, ...]:
-        changes = job.source.changes()
-        return gate(ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
-
     await journal.flush()
     if ledger.total_bytes is None:  # so that a deadline sees that only the commit is left
         ledger.total_bytes = cutter.read_bytes
-    if found := await to_thread.run_sync(reasons):
+    changes = await waited(job.source.changes)
+    judge = partial(gate, ledger, read_bytes=cutter.read_bytes, added_bytes=cutter.added_bytes, changes=changes)
+    if found := await to_thread.run_sync(judge):
         raise GateFailed(found)
     ledger.judge()
     await rejects.save()

@@ -6,44 +6,42 @@ first request.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 
 from bulkstream.api import SearchKey
 from bulkstream.cores import usable_cores
 from bulkstream.deadline import DeadlineWatch, parse_deadline
 from bulkstream.errors import DeadlineMissed, SchemaError, SourceError, UsageError
 from bulkstream.fitting import fitted
+from bulkstream.holding import holding, waited
 from bulkstream.model import Check, Dialect, Plan, UpdateMethod
 from bulkstream.pipeline import Job
 from bulkstream.rejects import check_place
 from bulkstream.reporter import Notice
 from bulkstream.rows import can_judge, checker_of, sifter_of
 from bulkstream.runs import holder_of
-from bulkstream.settle import finished
 from bulkstream.sources import CsvFiles, Inputs, Tables, compare
 from bulkstream.stages import Buffer, Cutter, Terms, rejected
 from bulkstream.tune import tuned
 from bulkstream.verify import Verification, with_before
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Iterator
 
     from bulkstream.api import ApiClient, Stream
     from bulkstream.fitting import Fitted
     from bulkstream.model import Chunk, Column, Reject
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
-    from bulkstream.sources import CsvPipes, Match, Named, Types
+    from bulkstream.sources import CsvPipes, Match, Named, RemoteTerms, Types
     from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +109,20 @@ class _Count:
             self.first_bad = next(rejected(chunk, [first]))
 
 
-async def dry_run(request: Request, reporter: Reporter) -> DryRun:
-    """Read the whole source without a request to anyone, and say what a load of it would do.
+async def dry_run(request: Request, reporter: Reporter, terms: RemoteTerms | None = None) -> DryRun:
+    """Read the whole source without a request to the account, and say what a load of it would do.
 
     Raises:
         SourceError: As a load would.
     """
-    async with holding(Inputs(request.sources)) as inputs:
-        await to_thread.run_sync(inputs.find)
+    async with holding(Inputs(request.sources, terms=terms)) as inputs:
+        await waited(inputs.find)
         for text in inputs.waiting:
             reporter.notice(Notice(text))
         source = await _open(inputs, request, request.schema)
-        fit = await _waiting(fitted, source, request.settings, request.schema, "of the schema file")
+        fit = await waited(fitted, source, request.settings, request.schema, "of the schema file")
         tuning = _tuning(request.settings, fit.source)
-        count = await _waiting(_count, fit, tuning, request.settings)
+        count = await waited(_count, fit, tuning, request.settings)
     plan = Plan(count.rows, count.parts, count.raw_bytes, fit.columns, tuning.peak_memory_bytes, count.bad_rows)
     return DryRun(fit.source, fit.types, tuning, plan, _target(request, fit), count.first_bad)
 
@@ -136,15 +134,6 @@ def _target(request: Request, fit: Fitted) -> str:
         return "nothing is named to load into" if request.stream_id is None else f"stream {request.stream_id}"
     method = request.update_method or UpdateMethod.REPLACE
     return f"dataset {request.dataset_name!r}; if there is none, it is created with {columns} ({method})"
-
-
-@asynccontextmanager
-async def holding(inputs: Inputs) -> AsyncIterator[Inputs]:
-    """Close the inputs in the end, in a thread, since an abandoned one may be reading from them."""
-    try:
-        yield inputs
-    finally:
-        await finished(to_thread.run_sync(inputs.close))
 
 
 async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter: Reporter) -> Job:
@@ -164,7 +153,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
     deadline = _deadline(request.settings)
     await to_thread.run_sync(checker_of, request.settings.check, ())  # what it needs must be there
     with _until(deadline):
-        await _waiting(inputs.find)  # an iterable is asked whether it holds names
+        await waited(inputs.find)  # an iterable is asked whether it holds names
     if (rejects := request.settings.reject_file) is not None:
         await to_thread.run_sync(check_place, rejects, inputs.paths)
     stream = await _find(request, client)
@@ -175,7 +164,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         if stream is not None:
             _check_heard(source, request.update_method or stream.method)
         reporter.notice(Notice(f"{source.label}: {source.reason}"))
-        fit = await _waiting(fitted, source, request.settings, _wanted(request, stream), _name(request, stream))
+        fit = await waited(fitted, source, request.settings, _wanted(request, stream), _name(request, stream))
         source = fit.source
         if created := stream is None:
             stream = await _create(request, fit, client)
@@ -205,6 +194,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         sifter=sifter_of(request.settings, columns, well_formed=source.well_formed, guessed=fit.guessed),
         guessed=fit.guessed,
         reject_file=request.settings.reject_file,
+        unresumable=inputs.unresumable,
     )
 
 
@@ -261,15 +251,7 @@ def _expected(request: Request, stream: Stream | None) -> tuple[Column, ...] | N
 
 
 async def _open(inputs: Inputs, request: Request, expected: tuple[Column, ...] | None) -> CsvFiles | CsvPipes | Tables:
-    return await _waiting(inputs.open, request.settings, expected)
-
-
-async def _waiting(work: Callable[..., T], *args: object) -> T:
-    """Call in a thread what may wait for a producer; when cancelled, abandon it until the inputs are closed.
-
-    It counts as none of the threads that all loads share, or a few silent producers would stop all others.
-    """
-    return await to_thread.run_sync(work, *args, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    return await waited(inputs.open, request.settings, expected)
 
 
 async def _find(request: Request, client: ApiClient) -> Stream | None:

@@ -15,12 +15,13 @@ from bulkstream.api import Execution, ExecutionState
 from bulkstream.cores import usable_cores
 from bulkstream.errors import ApiError, CommitRefused, JournalDamaged, OutcomeUnknown, SourceChanged, StreamBusy
 from bulkstream.fitting import fitted
+from bulkstream.holding import holding, waited
 from bulkstream.journal import Phase, Step, named_path
 from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
-from bulkstream.runs import REPEATABLE, file_of, holder_of, inputs_of, other_account, standing
+from bulkstream.runs import REPEATABLE, file_of, holder_of, inputs_of, other_account, remote_terms, standing
 from bulkstream.settings import overridden
 from bulkstream.sources import CsvFiles, HeaderDecision, Tables
 from bulkstream.stages import Ending, Opening, Terms, look_up
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bulkstream.ledger import Ledger
     from bulkstream.reporter import Reporter
     from bulkstream.settings import Upload
+    from bulkstream.sources import Inputs
     from bulkstream.tune import Tuning
 
 
@@ -134,8 +136,11 @@ class Resumption:
         )
 
     async def _go_on(self, execution: Execution | None) -> None:
+        async with holding(inputs_of(self._record.plan, remote_terms(self._client.settings))) as inputs:
+            await self._send_rest(execution, await waited(self._source, inputs))
+
+    async def _send_rest(self, execution: Execution | None, source: CsvFiles | Tables) -> None:
         plan, settings = self._record.plan, self._settings
-        source = await to_thread.run_sync(self._source)
         if (verification := await self._verification(source)) is not None:
             verification = await with_before(verification, self._client, self._reporter)
         job = Job(
@@ -157,11 +162,10 @@ class Resumption:
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)
 
-    def _source(self) -> CsvFiles | Tables:
+    def _source(self, inputs: Inputs) -> CsvFiles | Tables:
         """Open the source again; whoever calls has seen that it is what it was. Blocking."""
         plan = self._record.plan
         if plan.blobs:
-            inputs = inputs_of(plan)
             inputs.find()
             fit = fitted(
                 inputs.open(self._settings, plan.columns), self._settings, plan.columns, plan.dataset_name or ""

@@ -33,7 +33,17 @@ from bulkstream.journal import (
 from bulkstream.model import Outcome, UpdateMethod
 from bulkstream.reporter import Notice
 from bulkstream.settle import finished
-from bulkstream.sources import CsvFile, CsvFiles, FileState, Inputs, Tables, digest_of, is_remote, remove_copies
+from bulkstream.sources import (
+    CsvFile,
+    CsvFiles,
+    FileState,
+    Inputs,
+    RemoteTerms,
+    Tables,
+    digest_of,
+    is_remote,
+    remove_copies,
+)
 from bulkstream.stages import Holder
 
 if TYPE_CHECKING:
@@ -53,6 +63,11 @@ if TYPE_CHECKING:
 def store_of(settings: Settings) -> RunStore:
     """Return the runs of the state directory that the settings, or else the environment, name."""
     return RunStore(settings.state.dir or state_dir(os.environ))
+
+
+def remote_terms(settings: Settings) -> RemoteTerms:
+    """Return how patiently remote sources are read: as the account is talked to."""
+    return RemoteTerms.of(settings.connection, settings.retry)
 
 
 def holder_of(client: ApiClient) -> Callable[[Execution, str], Awaitable[Holder | None]]:
@@ -168,9 +183,9 @@ def plan_blob(blob: Blob) -> SourceBlob:
     return SourceBlob(name=blob.name, size=found.size, version=found.version, digest=found.digest)
 
 
-def inputs_of(plan: RunPlan) -> Inputs:
+def inputs_of(plan: RunPlan, terms: RemoteTerms) -> Inputs:
     """Return what the source of a run was made of, to be found again."""
-    return Inputs(name if is_remote(name) else named_path(name) for name in plan.inputs)
+    return Inputs((name if is_remote(name) else named_path(name) for name in plan.inputs), terms=terms)
 
 
 def file_of(kept: SourceFile) -> CsvFile:
@@ -178,8 +193,8 @@ def file_of(kept: SourceFile) -> CsvFile:
     return CsvFile(named_path(kept.path), kept.start, FileState(kept.size, kept.mtime_ns, kept.inode), kept.first_line)
 
 
-def check_unchanged(record: RunRecord) -> None:
-    """Compare all files with how they were when the run began. Blocking.
+def check_unchanged(record: RunRecord, inputs: Inputs) -> None:
+    """Compare all files, `inputs_of` the run, with how they were when it began. Blocking.
 
     Raises:
         NotResumable: The source can't be read again.
@@ -192,7 +207,7 @@ def check_unchanged(record: RunRecord) -> None:
         )
     changes = [change for kept in record.plan.files if (change := _change(kept))]
     if record.plan.blobs:
-        changes += _changed_blobs(record.plan)
+        changes += _changed_blobs(record.plan, inputs)
     if changes:
         more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""  # noqa: PLR2004 - three are enough to see
         raise SourceChanged(
@@ -248,9 +263,8 @@ def _change(kept: SourceFile) -> str | None:
     return None if digest_of(file.path, kept.size) == kept.digest else f"{kept.path} has other content"
 
 
-def _changed_blobs(plan: RunPlan) -> list[str]:
+def _changed_blobs(plan: RunPlan, inputs: Inputs) -> list[str]:
     try:
-        inputs = inputs_of(plan)
         inputs.find()
         found = [plan_blob(blob) for blob in inputs.blobs]
     except SourceMissing as error:
@@ -284,8 +298,8 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
         announce_parts=job.announce_parts,
         settings=settings.model_dump(mode="json", exclude_unset=True, exclude={"spool", "reject_file"}),
         reject_file=kept_name(settings.reject_file) if settings.reject_file else None,
-        unrepeatable=_unrepeatable(job.source),
-        **_sources(job.source),
+        unrepeatable=_unrepeatable(job.source) or job.unresumable,
+        **({} if job.unresumable else _sources(job.source)),
     )
 
 

@@ -18,6 +18,7 @@ from anyio import to_thread
 
 from bulkstream.digest import Bytes, Equal, Multiset, Records, feed_blocks, feed_source
 from bulkstream.errors import BulkstreamError, VerificationFailed
+from bulkstream.holding import waited
 from bulkstream.model import Dialect, UpdateMethod, Verify
 from bulkstream.reporter import Notice
 
@@ -229,7 +230,7 @@ async def _contents(load: Verification, client: ApiClient) -> Finding:
         return Finding(read == expected, f"of the {read.rows:,} rows that were read back, some are not as sent")
 
     finding = await _looked(look, load.timeout_s)
-    changes = await to_thread.run_sync(load.source.changes)
+    changes = await waited(load.source.changes)
     return Finding(None, f"the source has changed since: {'; '.join(changes)}") if changes else finding
 
 

@@ -33,6 +33,7 @@ LAYERS = (
         "exposure",
         "budget",
         "settle",
+        "holding",
         "cores",
     },  # words
     {"sources", "api", "journal"},  # edges

@@ -19,6 +19,7 @@ from bulkstream.cli.app import app
 from bulkstream.model import Dialect
 from bulkstream.sandbox import SandboxSettings, running
 from tests.support.command_line import Run, Shell, ended
+from tests.support.flaky_server import FlakyServer
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -65,6 +66,10 @@ class Scene:
         async with self.shell.started(*arguments, **{**LOUD, **environ}) as process:
             self.note_command(process)
             return self.noted(await ended(process))
+
+    async def unseen(self, *arguments: str | Path, **environ: str) -> Run:
+        """Run what has a secret in its arguments, as a signed URL; whoever types that knows."""
+        return self.noted(await self.shell.run(*arguments, **{**LOUD, **environ}))
 
     def note_command(self, process: Process) -> None:
         """Note a process's command line, as everybody on the machine may read it."""
@@ -239,6 +244,33 @@ async def test_a_killed_run_leaves_no_secret(tmp_path: Path, dialect: Dialect) -
 
         assert process.returncode == -9
         assert stage.leaks() == []
+
+
+PARTS = (b"X-Amz-Signature", b"5ign4ture-71c09b6e", b"b10b%2Bsa5", b"b10b+sa5")
+QUERY = "?X-Amz-Signature=5ign4ture-71c09b6e&se=2027-01-01&sig=b10b%2Bsa5%3D"
+
+
+async def test_the_query_of_a_url_is_told_nowhere(tmp_path: Path) -> None:
+    """Not by loads, plans, their journals and refusals, though all of them name the file."""
+    async with scene(tmp_path, Dialect.INSTANCE) as stage:
+        data = (tmp_path / "rows.csv").read_bytes()
+        with FlakyServer(data) as server:
+            url = f"{server.address}/rows.csv{QUERY}"
+            load = ("upload", url, "--dataset-name", "Rows", "--part-size", "4KiB")
+            runs = [await stage.unseen(*load, *more) for more in ((), ("--json",), ("--dry-run",))]
+            for status in (403, 404, 500, 500):
+                server.refusals.append(status)
+                runs.append(await stage.unseen(*load, "--json"))
+            server.data = data.replace(b"7,row 7", b"7,row,7,x,y")
+            runs.append(await stage.unseen(*load, "--json"))
+            runs.append(await stage.unseen("runs", "list", "--json"))
+        runs.append(await stage.unseen(*load))
+
+    assert [run.code for run in runs] == [0, 0, 0, 1, 2, 0, 0, 4, 0, 1], [run.err for run in runs]
+    assert all("/rows.csv" in run.err for run in runs[:2] + runs[-1:])
+    files = [path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert files
+    assert not [text for text in [*stage.written, *files] for part in PARTS if part in text]
 
 
 @pytest.mark.parametrize("place", ["printed", "a file", "base64"])

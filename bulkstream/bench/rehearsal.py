@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bulkstream.errors import BulkstreamError, GateFailed
+from bulkstream.holding import holding
 from bulkstream.journal import Unkept
 from bulkstream.ledger import Ledger
 from bulkstream.model import Dialect, OnFailure, Outcome
 from bulkstream.pipeline import one_error, run
 from bulkstream.prepare import Request, prepare
 from bulkstream.reporter import Silent
+from bulkstream.runs import remote_terms
 from bulkstream.settings import overridden
 from bulkstream.sources import Inputs
 from bulkstream.stages import Terms, finalizing
@@ -71,7 +73,7 @@ async def load_rate(
     """
     given = {**(values or {}), "on_failure": OnFailure.ABORT, "max_bad_rows": 0}
     request = replace(request, settings=overridden(request.settings, given))
-    with Inputs(request.sources) as inputs:
+    async with holding(Inputs(request.sources, terms=remote_terms(client.settings))) as inputs:
         job, ledger = await prepare(request, inputs, client, Silent()), Ledger()
     job = replace(job, source=_Rehearsed(source))
     began = perf_counter()

@@ -17,6 +17,7 @@ from bulkstream.ledger import Ledger
 from bulkstream.model import OnFailure, Outcome, UpdateMethod
 from bulkstream.prepare import Request, dry_run
 from bulkstream.reporter import Notice
+from bulkstream.runs import remote_terms
 from bulkstream.settings import load_settings
 from bulkstream.sources import Query, read_schema
 
@@ -88,7 +89,7 @@ def plan(sources: Sequence[Named], target: Mapping[str, Any], flags: Mapping[str
     """
     settings = load_settings({"upload": flags}, profile=target["profile"])
     reporter = PlainLines(sys.stderr, settings.upload.progress_interval_s)
-    dry = run(dry_run(request_of(sources, target, settings), reporter))
+    dry = run(dry_run(request_of(sources, target, settings), reporter, remote_terms(settings)))
     if as_json:
         print_json(dry.plan.as_dict())
         if dry.first_bad is not None:

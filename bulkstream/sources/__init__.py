@@ -24,6 +24,7 @@ from bulkstream.sources.locate import locate
 from bulkstream.sources.matching.columns import Chosen, choose, entries_of
 from bulkstream.sources.matching.conflicts import conflict_error
 from bulkstream.sources.matching.match import Match, layout_of, matched
+from bulkstream.sources.places.origin import Terms as RemoteTerms
 from bulkstream.sources.places.remote import is_remote
 from bulkstream.sources.query import Query
 from bulkstream.sources.schema import compare, read_schema, write_schema
@@ -53,6 +54,7 @@ __all__ = [
     "Match",
     "Named",
     "Query",
+    "RemoteTerms",
     "Segment",
     "Slot",
     "Source",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -28,15 +29,18 @@ from bulkstream.sources.once import PipeContent, rereadable
 from bulkstream.sources.opened import as_tables
 from bulkstream.sources.pipe import Pipe
 from bulkstream.sources.pipe_head import PipeHead, read_pipe_head
+from bulkstream.sources.places.address import is_signed, shown
 from bulkstream.sources.places.local_blob import LocalBlob
-from bulkstream.sources.places.remote import is_remote, remote_blobs
+from bulkstream.sources.places.origin import Terms
+from bulkstream.sources.places.remote import RemotePlaces, is_remote
 from bulkstream.sources.query import Query
+from bulkstream.sources.side_by_side import side_by_side
 from bulkstream.sources.spool import Spool
 from bulkstream.sources.table import BatchTable
 from bulkstream.sources.tables import Recall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bulkstream.model import Column
     from bulkstream.settings import Upload
@@ -59,11 +63,14 @@ class Inputs:
         spooled: Copies that were made of pipes, and are not removed.
     """
 
-    def __init__(self, names: Iterable[Named], *, spool: Path | None = None, run_id: str = "") -> None:
+    def __init__(
+        self, names: Iterable[Named], *, terms: Terms | None = None, spool: Path | None = None, run_id: str = ""
+    ) -> None:
         """Remember what was named; nothing is looked at yet.
 
         Args:
             names: Paths, glob patterns, URLs, `-` for standard input; queries; rows and bytes as objects.
+            terms: How patiently remote objects are read.
             spool: Folder for copies of pipes; None makes none.
             run_id: Names the copies.
         """
@@ -75,10 +82,11 @@ class Inputs:
         self._pipes: dict[Path, Pipe] = {}
         self._copies: dict[Path, Path] = {}
         self._opening = threading.Lock()
+        self._remote = RemotePlaces(terms or Terms())
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"Inputs({', '.join(map(str, self._names))})"
+        return f"Inputs({', '.join(shown(str(name)) for name in self._names)})"
 
     def __enter__(self) -> Self:
         return self
@@ -104,13 +112,21 @@ class Inputs:
 
     @property
     def once(self) -> tuple[str, ...]:
-        """Say what follows from pipes, in a sentence or none; known behind `find`."""
+        """Say what follows from pipes and signed URLs, in a sentence each; known behind `find`."""
+        told = (f"{self.unresumable}: this load can't be resumed",) if self.unresumable else ()
         if not self._pipes:
-            return ()
+            return told
         why = unrepeatable([pipe.name for pipe in self._pipes.values()])
         if self._spool is None:
-            return (f"{why}: this load can't be resumed; --spool DIR keeps a copy that can",)
-        return (f"{why}: a copy is made first",)
+            return (*told, f"{why}: this load can't be resumed; --spool DIR keeps a copy that can")
+        return (*told, f"{why}: a copy is made first")
+
+    @property
+    def unresumable(self) -> str:
+        """Say why no other process can find it again, although this one can; empty if others can."""
+        signed = [shown(name) for name in self._names if isinstance(name, str) and is_signed(name)]
+        more = f" and {len(signed) - 1} more" if len(signed) > 1 else ""
+        return f"{signed[0]}{more} was named with a query, which is never written down" if signed else ""
 
     def find(self) -> None:
         """Look for everything, without reading.
@@ -124,7 +140,8 @@ class Inputs:
         with self._opening:
             if self._closed:
                 raise _given_up()
-            self._places = [place for name in names for place in _places(name)]
+            found = side_by_side(self._found_as, names, alone=_is_here)
+            self._places = [place for places in found for place in places]
             if not self._places:
                 raise nothing_named()
             for path in self.paths:
@@ -147,10 +164,8 @@ class Inputs:
         kinds = Kinds(settings)
         handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
-            found: list[Found] = []
-            for place in self._places:
-                found += handed[place] if isinstance(place, Handed) else self._opened(place, kinds)
-                self._tables = [each for each in found if isinstance(each, BatchTable)]
+            opened = partial(self._opened, kinds, handed)
+            found = [each for several in side_by_side(opened, self._places, alone=_is_near) for each in several]
             if not settings.columns and (plain := self._plain(found, settings, expected)):
                 return plain
             tables = as_tables(found, kinds, settings, None if settings.columns else expected)
@@ -174,7 +189,7 @@ class Inputs:
         if isinstance(place, ParquetFolder):
             return place.blobs
         if not isinstance(place, Path):
-            return (place,) if is_blob(place) else ()
+            return (place,) if is_blob(place) and not isinstance(place, Handed) else ()
         if place in self._pipes and place not in self._copies:
             return ()
         return (LocalBlob(self._copies.get(place, place)),)
@@ -212,7 +227,14 @@ class Inputs:
         for table in self._handed:
             table.close()
 
-    def _opened(self, place: Path | Blob | ParquetFolder | Query | Batches | Content, kinds: Kinds) -> list[Found]:
+    def _opened(self, kinds: Kinds, handed: Mapping[Handed, list[Found]], place: Place) -> list[Found]:
+        if isinstance(place, Handed):
+            return handed[place]
+        found = self._looked_at(place, kinds)
+        self._tables += [each for each in found if isinstance(each, BatchTable)]
+        return found
+
+    def _looked_at(self, place: Path | Blob | ParquetFolder | Query | Batches | Content, kinds: Kinds) -> list[Found]:
         if isinstance(place, Path):
             return kinds.opened(self._content(place))
         if isinstance(place, ParquetFolder):
@@ -244,13 +266,14 @@ class Inputs:
         return CsvPipes(tuple(mixed), agreement.header, agreement.names)
 
     def close(self) -> None:
-        """Close all pipes; an `open` or a read that waits in another thread fails. May be called again."""
+        """Close all pipes and connections; what waits in another thread for them fails. May be called again."""
         self._closed = True
         for pipe in tuple(self._pipes.values()):
             pipe.stop()
         for table in tuple(self._tables):
             table.close()
         self._let_go()
+        self._remote.close()
         with self._opening:
             for pipe in self._pipes.values():
                 pipe.close()
@@ -261,6 +284,17 @@ class Inputs:
         if self._spool is not None and outcome in {Outcome.COMMITTED, Outcome.ABORTED}:
             self._spool.remove()
         return self.spooled
+
+    def _found_as(self, name: Named) -> Sequence[Place]:
+        """Return what a name stands for."""
+        if not isinstance(name, str | os.PathLike):
+            return (name,)
+        text = os.fspath(name)
+        if is_remote(text):
+            blobs = self._remote.blobs(text)
+            return [ParquetFolder(text, blobs)] if text.endswith("/") else blobs
+        folder = parquet_folder(text)
+        return [folder] if folder else locate([text])
 
     def _found(self, path: Path) -> None:
         """Open what is a pipe, and stop where the load has been given up meanwhile."""
@@ -295,13 +329,9 @@ def _head(content: Content) -> FileHead | PipeHead:
     return read_head(Path(content.name))
 
 
-def _places(name: Named) -> Sequence[Place]:
-    """Return what a name stands for."""
-    if not isinstance(name, str | os.PathLike):
-        return (name,)
-    text = os.fspath(name)
-    if is_remote(text):
-        blobs = remote_blobs(text)
-        return [ParquetFolder(text, tuple(blobs))] if text.endswith("/") else list(blobs)
-    folder = parquet_folder(text)
-    return [folder] if folder else locate([text])
+def _is_here(name: Named) -> bool:
+    return not (isinstance(name, str) and is_remote(name))
+
+
+def _is_near(place: Place) -> bool:
+    return isinstance(place, Path) or not is_blob(place) or place.path is not None

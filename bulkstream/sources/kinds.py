@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from bulkstream.sources.table import Fact
 
 MAGIC_BYTES = 16
+MANY = 32
+"""Inputs from which on a glance at each text is enough, if it leaves no doubt: a thorough look takes about 20 ms."""
+GLANCE_BYTES = 4 << 10
+GLANCE_LINES = 16
+"""Lines that a glance must have seen."""
 UTF8 = "utf-8"
 
 
@@ -48,8 +53,10 @@ Found = Plain | Text | BatchTable
 class Kinds:
     """Opens contents as the settings say."""
 
-    def __init__(self, settings: Upload) -> None:
+    def __init__(self, settings: Upload, *, inputs: int = 1) -> None:
+        """Open so many inputs; the more there are, the less of each is looked at."""
         self._settings = settings
+        self._glance = inputs >= MANY
 
     def __repr__(self) -> str:
         return f"Kinds({self._settings.format})"
@@ -143,6 +150,10 @@ class Kinds:
             read_pipe_head(content.pipe)
             return sniffed(bytes(content.pipe.ahead), whole=content.pipe.ended)
         sample = head_of(content, SNIFFED_BYTES + 1)
+        if self._glance and (glance := sample[:GLANCE_BYTES]).count(b"\n") >= GLANCE_LINES:
+            found = sniffed(glance, whole=len(sample) == len(glance))
+            if found.certain:
+                return found
         return sniffed(sample, whole=len(sample) <= SNIFFED_BYTES)
 
     def _batches(self, content: Content, kind: Format) -> Batches:

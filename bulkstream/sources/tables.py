@@ -14,6 +14,8 @@ from bulkstream.sources.ahead_segment import AheadSegment
 from bulkstream.sources.infer import Inferred, widened
 from bulkstream.sources.layout import Layout, Slot
 from bulkstream.sources.matching.names import folded
+from bulkstream.sources.places.beginning import ROOM_BYTES
+from bulkstream.sources.side_by_side import side_by_side
 from bulkstream.sources.types import Types
 
 if TYPE_CHECKING:
@@ -72,8 +74,8 @@ class Tables:
 
     @property
     def ahead_bytes(self) -> int:
-        """What is read ahead, and what each thread works on."""
-        return MOST_BYTES + self._threads * THREAD_BYTES
+        """What is read ahead, what each thread works on, and what is kept of remote objects."""
+        return MOST_BYTES + self._threads * THREAD_BYTES + (ROOM_BYTES if self._remote else 0)
 
     @property
     def total_bytes(self) -> None:
@@ -171,7 +173,8 @@ class Tables:
 
     def changes(self) -> tuple[str, ...]:
         """Compare every input with how it was found."""
-        return tuple(change for table in self.tables for change in table.changes())
+        told = side_by_side(lambda table: table.changes(), self.tables, alone=lambda table: not table.remote)
+        return tuple(change for changes in told for change in changes)
 
     def close(self) -> None:
         """End all reading ahead, and close the tables."""
@@ -184,7 +187,11 @@ class Tables:
 
     @property
     def _threads(self) -> int:
-        return REMOTE_THREADS if any(table.remote for table in self.tables) else usable_cores()
+        return REMOTE_THREADS if self._remote else usable_cores()
+
+    @property
+    def _remote(self) -> bool:
+        return any(table.remote for table in self.tables)
 
     def _pieces(self) -> Iterator[Keyed]:
         for key, table in enumerate(self.tables):

@@ -210,5 +210,7 @@ class TextTable:
                     size += more
                 if not size:
                     return
-                yield view[min(skip, size) : size]
+                block = view[min(skip, size) : size]
+                # What waits to be read is counted by its length: many small files must not keep whole blocks each.
+                yield block if size > BLOCK_BYTES // 2 else memoryview(bytes(block))
                 skip -= min(skip, size)

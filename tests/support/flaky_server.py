@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mmap import mmap
     from types import TracebackType
     from typing import Self
 
@@ -34,9 +35,11 @@ class FlakyServer:
         sized: Whether the size is told.
         answering: While it is not set, no request is answered.
         asking: Is set by each request.
+        hold_from: How many requests are answered before one isn't.
+        held: Is set when one isn't.
     """
 
-    data: bytes
+    data: bytes | mmap
     tag: str = '"one"'
     ranges: bool = True
     sized: bool = True
@@ -45,6 +48,8 @@ class FlakyServer:
     asked: list[Asked] = field(default_factory=list)
     answering: threading.Event = field(default_factory=threading.Event)
     asking: threading.Event = field(default_factory=threading.Event)
+    hold_from: int | None = None
+    held: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -95,6 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
         asked = Asked(self.path, self.headers.get("Range", ""))
         self.script.asked.append(asked)
         self.script.asking.set()
+        if self.script.hold_from is not None and len(self.script.asked) > self.script.hold_from:
+            self.script.answering.clear()
+            self.script.held.set()
         self.script.answering.wait(30)
         if status := self.script.refusal():
             self._head(status, 0)

@@ -76,6 +76,11 @@ def shown(url: str) -> str:
     return without_secrets(url.partition("?")[0].partition("#")[0])
 
 
+def is_signed(name: str) -> bool:
+    """Whether a URL may hold its own password: one of a web server with a query."""
+    return name.lower().startswith(("https://", "http://")) and "?" in name
+
+
 def without_secrets(text: str) -> str:
     """Return a text without the queries and passwords of the URLs in it."""
     return _QUERY.sub(r"\1", _USERINFO.sub(r"\1", text))

@@ -1,7 +1,7 @@
 """An event loop in a thread of its own, for the transfers behind blocking reads.
 
 Transfers are coroutines, so that closing a file cancels what is in flight at once, from any thread. The loop ends
-when nothing refers to it any more: a blob has no `close`, and what is open refers to its blob.
+when it is closed, or when nothing refers to it any more: a blob has no `close`, and what is open refers to its blob.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from bulkstream.errors import SourceUnreadable
+from bulkstream.sources.places.beginning import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Mapping
@@ -27,29 +31,60 @@ class Closable(Protocol):
 
 S = TypeVar("S", bound=Closable)
 
+PATIENCE_S = 5.0
+"""Seconds for which closing waits for connections to be closed."""
+
 
 class Background:
-    """Runs coroutines for threads that wait for them."""
+    """Runs coroutines for threads that wait for them.
+
+    Attributes:
+        room: Where the objects that are read here keep their beginnings.
+    """
 
     def __init__(self) -> None:
+        self.room = Room()
         self._loop = asyncio.new_event_loop()
         self._shared: dict[Hashable, Any] = {}
-        thread = threading.Thread(target=_serve, args=(self._loop, self._shared), name="bulkstream-remote", daemon=True)
-        thread.start()
-        weakref.finalize(self, _end, self._loop)
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(
+            target=_serve, args=(self._loop, self._shared), name="bulkstream-remote", daemon=True
+        )
+        self._thread.start()
+        self._end = weakref.finalize(self, _end, self._loop)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin; cancelling the future cancels the coroutine."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Begin; cancelling the future cancels the coroutine.
+
+        Raises:
+            SourceUnreadable: It was closed.
+        """
+        with self._lock:  # what was submitted is known to the loop before it is told to end
+            if self._end.alive:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise _given_up()
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to the end, and cancel it if the waiting is interrupted. Blocking."""
+        """Run to the end, and cancel it if the waiting is interrupted. Blocking.
+
+        Raises:
+            SourceUnreadable: It was closed.
+        """
         future = self.submit(coroutine)
         try:
             return future.result()
+        except CancelledError:
+            raise _given_up() from None
         except BaseException:
             future.cancel()
             raise
+
+    def close(self) -> None:
+        """Cancel what is in flight, close what is shared, and wait a moment for the loop's end; may be called again."""
+        with self._lock:
+            self._end()
+        self._thread.join(PATIENCE_S)
 
     def shared(self, key: Hashable, make: Callable[[], S]) -> S:
         """Return what was made for this key; it is closed when the loop ends, and must not refer to this.
@@ -83,3 +118,7 @@ async def _finish(shared: Mapping[Hashable, Closable]) -> None:
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:
     loop.call_soon_threadsafe(loop.stop)
+
+
+def _given_up() -> SourceUnreadable:
+    return SourceUnreadable("the load was given up while a remote source was read")

@@ -30,6 +30,7 @@ RECENT_S = 5.0
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _TOLD = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
+_CLUTTER = re.compile(r"^Generic \w+ error: Error performing (\w+ \S+) in \S+ - (?:HTTP error: )?")
 _TRANSIENT = (408, 425, 429)
 _METADATA = ("169.254.169.254", "metadata.google.internal")
 """Where machines in a cloud get credentials; it is asked when there are none in the environment."""
@@ -127,7 +128,9 @@ def failure(name: str, error: Exception) -> Exception:
     if any(host in text for host in _METADATA):
         return SourceUnreadable(f"{name}: there are no credentials in the environment", hint=_HINT)
     told = _TOLD.search(text)
-    reason = without_secrets(f"{told[1]}: {told[2]}" if told else text.partition("\n")[0])
+    reason = without_secrets(f"{told[1]}: {told[2]}" if told else _CLUTTER.sub(r"\1: ", text.partition("\n")[0]))
+    if told and told[1] == "NoSuchBucket":
+        return SourceMissing(f"{name}: there is no such bucket", hint="Check its name, and the endpoint and region.")
     status = int(match[1]) if (match := _STATUS.search(text)) else None
     passing = status is None or status >= 500 or status in _TRANSIENT  # noqa: PLR2004 - where server faults begin
     if type(error) is exceptions.GenericError and passing:

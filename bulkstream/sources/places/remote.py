@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from bulkstream.sources.places.address import is_remote, parsed
@@ -14,11 +15,39 @@ if TYPE_CHECKING:
     from bulkstream.sources.places.address import RemoteAddress
     from bulkstream.sources.places.remote_blob import RemoteBlob
 
-__all__ = ["Background", "Terms", "is_remote", "remote_blobs"]
+__all__ = ["Background", "RemotePlaces", "Terms", "is_remote", "remote_blobs"]
 
 _BUCKETS = ("s3", "gs", "az", "abfs", "abfss")
 _WEB = ("https", "http")
 _SFTP = ("sftp",)
+
+
+class RemotePlaces:
+    """Finds the objects of a load; they share connections, and what is in flight ends when this is closed."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._lock = threading.Lock()
+        self._background: Background | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"RemotePlaces({'closed' if self._closed else 'in use' if self._background else 'not used'})"
+
+    def blobs(self, url: str) -> tuple[RemoteBlob, ...]:
+        """Return the objects behind a URL; raises what `remote_blobs` does. Blocking."""
+        with self._lock:
+            self._background = self._background or Background()
+            if self._closed:
+                self._background.close()
+        return remote_blobs(url, terms=self._terms, background=self._background)
+
+    def close(self) -> None:
+        """End what reads, in whichever thread it waits; may be called again."""
+        with self._lock:
+            self._closed = True
+        if self._background is not None:
+            self._background.close()
 
 
 def remote_blobs(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bulkstream.errors import SourceError, SourceMissing, SourceUnreadable
 from bulkstream.sources.content import Fingerprint
 from bulkstream.sources.fingerprint import SAMPLE_BYTES, sample_offsets
+from bulkstream.sources.places.beginning import Beginning
 from bulkstream.sources.places.origin import looked
 from bulkstream.sources.places.remote_file import RemoteFile
 from bulkstream.sources.places.remote_stream import RemoteStream, SequentialStream
@@ -48,6 +49,7 @@ class RemoteBlob:
         self._background = background
         self._terms = terms
         self._look = look or origin.look
+        self._beginning = Beginning(background.room)
 
     def __repr__(self) -> str:
         return f"RemoteBlob({self.name!r}, {self.size} bytes)"
@@ -64,7 +66,7 @@ class RemoteBlob:
         """
         if not self._found.ranges:
             return SequentialStream(self._origin, self._found, self._background, self._terms)
-        return RemoteStream(self._origin, self._found, self._background, self._terms)
+        return RemoteStream(self._origin, self._found, self._background, self._terms, self._beginning)
 
     def open(self) -> RemoteFile:
         """Open the object for reading from anywhere; whoever called closes it.
@@ -75,9 +77,9 @@ class RemoteBlob:
         if not self._found.ranges:
             raise SourceUnreadable(
                 f"{self.name}: the server gives whole files only, and this one is read from several places",
-                hint="Download it first, or have it copied to a local disk with --spool.",
+                hint="Download it first, or let a copy be made: curl -fsS URL | bulkstream upload - --spool DIR …",
             )
-        return RemoteFile(self._origin, self._found, self._background, self._terms)
+        return RemoteFile(self._origin, self._found, self._background, self._terms, self._beginning)
 
     def changed(self) -> str | None:
         """Say how the object differs from when it was found, or None if it doesn't."""

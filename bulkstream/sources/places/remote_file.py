@@ -10,6 +10,7 @@ from io import RawIOBase
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
+from bulkstream.sources.places.beginning import WHOLE_BYTES
 from bulkstream.sources.places.origin import resumed
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from bulkstream.sources.places.background import Background
+    from bulkstream.sources.places.beginning import Beginning
     from bulkstream.sources.places.origin import Found, Origin, Terms
 
 BLOCK_BYTES = 256 << 10
@@ -34,13 +36,17 @@ class RemoteFile(RawIOBase):
         name: Of the object.
     """
 
-    def __init__(self, origin: Origin, found: Found, background: Background, terms: Terms) -> None:
+    def __init__(
+        self, origin: Origin, found: Found, background: Background, terms: Terms, beginning: Beginning
+    ) -> None:
         super().__init__()
         self.name = origin.name
         self._origin = origin
         self._found = found
         self._background = background
         self._terms = terms
+        self._beginning = beginning
+        self._kept = beginning.data
         self._at = 0
         self._blocks: OrderedDict[int, bytearray] = OrderedDict()
         self._transfer: Future[None] | None = None
@@ -114,7 +120,18 @@ class RemoteFile(RawIOBase):
         return block
 
     def _fill(self, view: memoryview, at: int) -> None:
-        """Transfer as many bytes as the view has."""
+        """Get as many bytes as the view has; of a small object, all of it at once, to be kept."""
+        if not self._kept and self._found.size <= WHOLE_BYTES:
+            data = bytearray(self._found.size)
+            self._transfer_into(memoryview(data), 0)
+            self._kept = bytes(data)
+            self._beginning.keep(self._kept)
+        if at + len(view) <= len(self._kept):
+            view[:] = self._kept[at : at + len(view)]
+        else:
+            self._transfer_into(view, at)
+
+    def _transfer_into(self, view: memoryview, at: int) -> None:
         transfer = self._transfer = self._background.submit(self._fetched(view, at))
         try:
             if self._ended:

@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections import deque
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from io import RawIOBase
 from typing import TYPE_CHECKING
 
 from bulkstream.errors import SourceUnreadable
+from bulkstream.sources.places.beginning import WHOLE_BYTES
 from bulkstream.sources.places.origin import resumed, whole
 
 if TYPE_CHECKING:
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from bulkstream.sources.places.background import Background
+    from bulkstream.sources.places.beginning import Beginning
     from bulkstream.sources.places.origin import Found, Origin, Terms
 
 FIRST_RANGE = 256 << 10
 """Who looks at an object's beginning only shall not transfer much more; each next range is four times as long."""
-
-WHOLE_BYTES = 1 << 20
-"""An object up to this size is asked for with one request."""
 
 
 class _Pieces(RawIOBase):
@@ -98,19 +98,26 @@ class _Pieces(RawIOBase):
 class RemoteStream(_Pieces):
     """Bytes in order, of ranges that are transferred side by side.
 
-    In memory are at most `ahead` + 1 ranges. It begins with one short range and asks for more, and longer ones, the
-    longer it is read.
+    In memory are at most `ahead` + 1 ranges. It begins with what is kept of the beginning, or one short range, and asks
+    for more, and longer ones, the longer it is read.
     """
 
-    def __init__(self, origin: Origin, found: Found, background: Background, terms: Terms) -> None:
+    def __init__(
+        self, origin: Origin, found: Found, background: Background, terms: Terms, beginning: Beginning
+    ) -> None:
         super().__init__(origin.name)
         self._origin = origin
         self._found = found
         self._background = background
         self._terms = terms
-        self._asked = 0
+        self._beginning = beginning
         self._length = found.size if found.size <= WHOLE_BYTES else FIRST_RANGE
         self._ahead = 1
+        kept = beginning.data
+        self._asked = len(kept)
+        if kept:
+            self._pieces.append(memoryview(kept))
+            self._length *= 4
 
     def __repr__(self) -> str:
         return f"RemoteStream({self.name!r}, {self._asked} of {self._found.size} bytes asked for)"
@@ -118,11 +125,17 @@ class RemoteStream(_Pieces):
     def _ask(self) -> None:
         while self._asked < self._found.size and len(self._pending) < self._ahead:
             stop = min(self._asked + min(self._length, self._terms.range_bytes), self._found.size)
-            transfer = whole(self._origin, self._found, self._asked, stop, self._terms)
+            transfer = self._range(self._asked, stop)
             self._pending.append(self._background.submit(transfer))
             self._asked = stop
             self._length = min(self._length * 4, self._terms.range_bytes)
         self._ahead = min(self._ahead + 1, self._terms.ahead)
+
+    async def _range(self, start: int, stop: int) -> list[bytes]:
+        pieces = await whole(self._origin, self._found, start, stop, self._terms)
+        if not start:
+            self._beginning.keep(b"".join(pieces))
+        return pieces
 
 
 class SequentialStream(_Pieces):
@@ -142,7 +155,8 @@ class SequentialStream(_Pieces):
         """Cancel what is in flight and end the transfer; who waits for it gets a `SourceUnreadable`."""
         if not self.closed:
             super().close()
-            self._background.submit(self._end())
+            with suppress(SourceUnreadable):  # where the background was closed, which ends all that it ran
+                self._background.submit(self._end())
 
     def _ask(self) -> None:
         if not self._over:

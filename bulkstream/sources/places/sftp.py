@@ -79,7 +79,8 @@ class SftpServer:
             if isinstance(error, SourceMissing | SourceUnreadable):
                 raise
             self._drop(client)
-            raise Interrupted(str(error) or type(error).__name__) from None
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise Interrupted(reason or str(error) or type(error).__name__) from None
 
     async def close(self) -> None:
         """Close the connection, if there is one."""

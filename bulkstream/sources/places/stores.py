@@ -42,6 +42,16 @@ _ALLOW_HTTP = {
 """Variables that let an endpoint on this machine or a company's own store be plain http."""
 
 
+class Bucket:
+    """A bucket's store, and the connections that all URLs into it share."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+
+    async def close(self) -> None:
+        """Do nothing: connections end with the last who uses them."""
+
+
 def store_of(address: RemoteAddress, terms: Terms) -> ObjectStore:
     """Return what reads a bucket or container.
 
@@ -76,7 +86,8 @@ async def find_objects(address: RemoteAddress, background: Background, terms: Te
         SourceUnreadable: The place refused or can't be reached.
         UsageError: The environment's settings or the pattern make no sense.
     """
-    store = store_of(address, terms)
+    bucket = (address.scheme, address.user, address.place)
+    store = background.shared(bucket, lambda: Bucket(store_of(address, terms))).store
     key = address.key
     folder = not key or key.endswith("/")
     if folder or has_magic(key):

@@ -119,6 +119,9 @@ class WebFile:
             return SourceUnreadable(f"{self.name}: the server's certificate is not trusted", hint=hint)
         if isinstance(error, aiohttp.InvalidURL | aiohttp.TooManyRedirects):
             return SourceUnreadable(f"{self.name}: {type(error).__name__}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            reason = error.os_error.strerror or str(error.os_error)
+            return Interrupted(f"can't connect to {error.host}:{error.port}: {without_secrets(reason)}")
         return Interrupted(without_secrets(str(error).replace(str(self._url), self.name)) or type(error).__name__)
 
 
