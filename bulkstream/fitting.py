@@ -42,6 +42,12 @@ class Fitted:
         """Whether the columns' types are from a sample of the text that is loaded."""
         return self.match is None and self.types.guessed
 
+    @property
+    def empty(self) -> frozenset[str]:
+        """Names of the dataset's columns that the source leaves empty."""
+        layout = self.source.layout if isinstance(self.source, Tables) else ()
+        return frozenset(slot.column.name for slot in layout if slot.source is None)
+
 
 def fitted(
     source: CsvFiles | CsvPipes | Tables, settings: Upload, wanted: Sequence[Column] | None, dataset: str

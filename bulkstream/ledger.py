@@ -43,6 +43,7 @@ class Ledger:
         budget: How many of them may be left out.
         rejects: These rows, by the number of the part that they would have been in.
         unrepeatable: Why the source can't be read a second time, so that the run can't be resumed; empty if it can.
+        total_rows: Rows of the source, where it tells them without being read.
         restored_bytes: Acknowledged to an earlier process that worked on this run.
         ended: When it had, by the clock of `started`; None for now. What is compared afterwards is no part of it.
         starved_s: Time in which workers read and cut, or waited for it.
@@ -72,6 +73,7 @@ class Ledger:
     budget: Budget = field(default_factory=Budget)
     rejects: dict[int, tuple[Reject, ...]] = field(default_factory=dict)
     unrepeatable: str = ""
+    total_rows: int | None = None
     sent_bytes: int = 0
     restored_bytes: int = 0
     retries: int = 0
@@ -183,6 +185,7 @@ class Ledger:
             sent_bytes=self.sent_bytes,
             seconds=time.perf_counter() - self.started,
             restored_bytes=self.restored_bytes,
+            total_rows=self.total_rows,
         )
 
     def report(self) -> Report:

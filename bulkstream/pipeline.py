@@ -115,7 +115,7 @@ async def run(
     folder = journal.run.path if journal.run else None
     rejects = RejectFile(reject_path(job.reject_file, ledger.run_id, folder), ledger, reporter)
     ledger.budget = job.sifter.budget if job.sifter else ledger.budget
-    ledger.unrepeatable = job.source.unrepeatable or job.unresumable
+    ledger.unrepeatable, ledger.total_rows = job.source.unrepeatable or job.unresumable, job.source.rows
     ledger.begin(job.terms.stream_id, job.source.total_bytes, job.done)
 
     pilot = Pilot(job.tuning, ledger)

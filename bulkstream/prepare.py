@@ -166,6 +166,8 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         reporter.notice(Notice(f"{source.label}: {source.reason}"))
         fit = await waited(fitted, source, request.settings, _wanted(request, stream), _name(request, stream))
         source = fit.source
+        if stream is not None:
+            _check_filled(request, stream, fit)
         if created := stream is None:
             stream = await _create(request, fit, client)
             reporter.notice(Notice(f"created stream {stream.id} for dataset {stream.name!r}"))
@@ -324,6 +326,22 @@ def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tup
     unknown = [key for key in keys if key not in {column.name for column in columns}]
     if unknown:
         raise UsageError(f"no column is named {', '.join(unknown)}; there are: {', '.join(c.name for c in columns)}")
+
+
+def _check_filled(request: Request, stream: Stream, fit: Fitted) -> None:
+    """Refuse keys that the source does not have, before the dataset is changed.
+
+    Raises:
+        UsageError: No row could be told from another by them.
+    """
+    keys = request.key_columns or tuple(stream.key_columns)
+    method = request.update_method or stream.method
+    _check_keys(keys, request.update_method, fit.columns)
+    if method is UpdateMethod.UPSERT and (lacking := [key for key in keys if key in fit.empty]):
+        raise UsageError(
+            f"the source has no column {', '.join(map(repr, lacking))}, by which rows are to be replaced",
+            hint="Load the key columns as well, or choose others with --key.",
+        )
 
 
 def _count(fit: Fitted, tuning: Tuning, settings: Upload) -> _Count:

@@ -23,6 +23,7 @@ class Progress:
         sent_bytes: Compressed bytes handed to the network, repeated ones and those under way included.
         seconds: Time since the start.
         restored_bytes: Of the acknowledged bytes, those that an earlier process has sent.
+        total_rows: Rows of the whole source, None when unknown.
     """
 
     read_bytes: int
@@ -34,6 +35,13 @@ class Progress:
     sent_bytes: int
     seconds: float
     restored_bytes: int = 0
+    total_rows: int | None = None
+
+    @property
+    def share(self) -> float | None:
+        """How much of the source was acknowledged, from 0 to 1; by its rows where only those are known."""
+        done, whole = (self.acked_bytes, self.total_bytes) if self.total_bytes else (self.acked_rows, self.total_rows)
+        return min(1.0, done / whole) if whole else None
 
 
 @dataclass(frozen=True, slots=True)

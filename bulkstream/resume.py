@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,19 +22,20 @@ from bulkstream.model import OnFailure, Outcome, Verify
 from bulkstream.pipeline import Job, run
 from bulkstream.reporter import Notice
 from bulkstream.rows import sifter_of
-from bulkstream.runs import REPEATABLE, file_of, holder_of, inputs_of, other_account, remote_terms, standing
-from bulkstream.settings import overridden
+from bulkstream.runs import REPEATABLE, file_of, holder_of, inputs_of, other_account, remote_terms, reopened, standing
+from bulkstream.settings import READING, Upload, overridden
 from bulkstream.sources import CsvFiles, HeaderDecision, Tables
 from bulkstream.stages import Ending, Opening, Terms, look_up
 from bulkstream.tune import tuned
 from bulkstream.verify import Before, Verification, verify, with_before
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from bulkstream.api import ApiClient
     from bulkstream.journal import Journal, RunRecord
     from bulkstream.ledger import Ledger
     from bulkstream.reporter import Reporter
-    from bulkstream.settings import Upload
     from bulkstream.sources import Inputs
     from bulkstream.tune import Tuning
 
@@ -136,17 +138,26 @@ class Resumption:
         )
 
     async def _go_on(self, execution: Execution | None) -> None:
-        async with holding(inputs_of(self._record.plan, remote_terms(self._client.settings))) as inputs:
-            await self._send_rest(execution, await waited(self._source, inputs))
+        async with self._opened() as source:
+            await self._send(source, execution)
 
-    async def _send_rest(self, execution: Execution | None, source: CsvFiles | Tables) -> None:
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[CsvFiles | Tables]:
+        """Open the source again, and close what was opened for it."""
+        if not self._record.plan.blobs:
+            yield self._files
+            return
+        async with holding(inputs_of(self._record.plan, remote_terms(self._client.settings))) as inputs:
+            yield await waited(self._tables, inputs)
+
+    async def _send(self, source: CsvFiles | Tables, execution: Execution | None) -> None:
         plan, settings = self._record.plan, self._settings
         if (verification := await self._verification(source)) is not None:
             verification = await with_before(verification, self._client, self._reporter)
         job = Job(
             source=source,
             terms=self._terms(settings.on_failure, execution),
-            tuning=self._tuning(settings),
+            tuning=self._tuning(settings, source),
             max_record_bytes=plan.max_record_bytes,
             announce_parts=plan.announce_parts,
             done=self._record.receipts if execution else {},
@@ -162,18 +173,18 @@ class Resumption:
         await run(job, self._client, ledger=self._ledger, reporter=self._reporter, journal=self._journal)
         await verify(job.verification, self._client, ledger=self._ledger, reporter=self._reporter)
 
-    def _source(self, inputs: Inputs) -> CsvFiles | Tables:
-        """Open the source again; whoever calls has seen that it is what it was. Blocking."""
-        plan = self._record.plan
-        if plan.blobs:
-            inputs.find()
-            fit = fitted(
-                inputs.open(self._settings, plan.columns), self._settings, plan.columns, plan.dataset_name or ""
-            )
-            if not isinstance(fit.source, Tables):
-                raise SourceChanged(f"run {plan.run_id} can't be resumed: its source is read otherwise now")
-            return fit.source
-        return self._files
+    def _tables(self, inputs: Inputs) -> Tables:
+        """Open what is no CSV as it is, if it still is what it was. Blocking.
+
+        Raises:
+            SourceChanged: It isn't, or is read otherwise.
+        """
+        plan, settings = self._record.plan, self._settings
+        reopened(plan, inputs)
+        fit = fitted(inputs.open(settings, plan.columns), settings, plan.columns, plan.dataset_name or "")
+        if not isinstance(fit.source, Tables) or fit.columns != plan.columns:
+            raise SourceChanged(f"run {plan.run_id} can't be resumed: its source is read otherwise now")
+        return fit.source
 
     @property
     def _files(self) -> CsvFiles:
@@ -220,11 +231,14 @@ class Resumption:
 
     @property
     def _settings(self) -> Upload:
-        return overridden(self._client.settings.upload, self._record.plan.settings)
+        """What the run was begun with; of how a source is read, nothing else counts."""
+        own = self._client.settings.upload.model_dump(exclude_unset=True, exclude=set(READING))
+        return overridden(Upload(**own), self._record.plan.settings)
 
-    def _tuning(self, settings: Upload) -> Tuning:
+    def _tuning(self, settings: Upload, source: CsvFiles | Tables) -> Tuning:
         kept = overridden(settings, {"part_size": self._record.plan.part_bytes})
-        return tuned(kept, total_bytes=self._record.plan.total_bytes, cores=usable_cores())
+        total = self._record.plan.total_bytes
+        return tuned(kept, total_bytes=total, ahead_bytes=source.ahead_bytes, cores=usable_cores())
 
     def _ending(self, on_failure: OnFailure) -> Ending:
         terms = self._terms(on_failure, self._kept())

@@ -180,7 +180,8 @@ def plan_file(file: CsvFile) -> SourceFile:
 def plan_blob(blob: Blob) -> SourceBlob:
     """Describe a file or an object so that it can be recognized. Blocking."""
     found = blob.fingerprint()
-    return SourceBlob(name=blob.name, size=found.size, version=found.version, digest=found.digest)
+    name = blob.name if blob.path is None else kept_name(blob.path)
+    return SourceBlob(name=name, size=found.size, version=found.version, digest=found.digest)
 
 
 def inputs_of(plan: RunPlan, terms: RemoteTerms) -> Inputs:
@@ -208,13 +209,27 @@ def check_unchanged(record: RunRecord, inputs: Inputs) -> None:
     changes = [change for kept in record.plan.files if (change := _change(kept))]
     if record.plan.blobs:
         changes += _changed_blobs(record.plan, inputs)
-    if changes:
-        more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""  # noqa: PLR2004 - three are enough to see
-        raise SourceChanged(
-            f"run {record.run_id} can't be resumed, because its source has changed: {'; '.join(changes[:3])}{more}",
-            hint=f"Put the files back as they were, or give the run up with `bulkstream resume {record.run_id} --abort`"
-            " and load again.",
-        )
+    _refuse(record.plan, changes)
+
+
+def reopened(plan: RunPlan, inputs: Inputs) -> None:
+    """Find what a run was made of again, to be opened as it was found. Blocking.
+
+    Raises:
+        SourceChanged: It is not what it was.
+    """
+    _refuse(plan, _changed_blobs(plan, inputs))
+
+
+def _refuse(plan: RunPlan, changes: Sequence[str]) -> None:
+    if not changes:
+        return
+    more = f", and {len(changes) - 3} more" if len(changes) > 3 else ""  # noqa: PLR2004 - three are enough to see
+    raise SourceChanged(
+        f"run {plan.run_id} can't be resumed, because its source has changed: {'; '.join(changes[:3])}{more}",
+        hint=f"Put the files back as they were, or give the run up with `bulkstream resume {plan.run_id} --abort`"
+        " and load again.",
+    )
 
 
 def check_account(record: RunRecord, client: ApiClient) -> None:
@@ -264,15 +279,26 @@ def _change(kept: SourceFile) -> str | None:
 
 
 def _changed_blobs(plan: RunPlan, inputs: Inputs) -> list[str]:
+    """Find what a plan names, and say in a sentence each how it differs from what it was."""
     try:
         inputs.find()
-        found = [plan_blob(blob) for blob in inputs.blobs]
+        found = {each.name: each for each in map(plan_blob, inputs.blobs)}
     except SourceMissing as error:
         return [str(error)]
-    if [each.name for each in found] != [each.name for each in plan.blobs]:
-        return [f"there are {len(found)} files instead of {len(plan.blobs)}, or others"]
-    pairs = zip(plan.blobs, found, strict=True)
-    return [f"{kept.name} is not what it was since the run began" for kept, now in pairs if kept != now]
+    kept = {each.name: each for each in plan.blobs}
+    return [
+        *(f"{name} is gone" for name in kept if name not in found),
+        *(f"{name} has come" for name in found if name not in kept),
+        *(change for name, blob in kept.items() if name in found and (change := _blob_change(blob, found[name]))),
+    ]
+
+
+def _blob_change(kept: SourceBlob, found: SourceBlob) -> str | None:
+    if kept.size != found.size:
+        return f"{kept.name} had {kept.size:,} bytes and now has {found.size:,}"
+    if kept.version != found.version:
+        return f"{kept.name} was modified or replaced since the run began"
+    return None if kept.digest == found.digest else f"{kept.name} has other content"
 
 
 def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunPlan:
@@ -304,8 +330,10 @@ def _plan(job: Job, request: Request, client: ApiClient, ledger: Ledger) -> RunP
 
 
 def _unrepeatable(source: Source) -> str:
-    """Say why no other process can read the source again; empty if it can."""
-    return source.unrepeatable or (source.recall.lost if isinstance(source, Tables) else "")
+    """Say why another process can't read a source again."""
+    if isinstance(source, Tables):
+        return "; ".join(filter(None, (source.unrepeatable, source.recall.unrepeatable)))
+    return source.unrepeatable
 
 
 def _sources(source: Source) -> dict[str, Any]:

@@ -180,6 +180,22 @@ class Upload(_Group):
     )
 
 
+READING = frozenset(
+    {
+        "header",
+        "format",
+        "encoding",
+        "dialect",
+        "columns",
+        "binary",
+        "sheet",
+        "evolve",
+        "sample_size",
+        "max_record_size",
+    }
+)
+"""Fields of `Upload` that decide which rows a source gives: a run that goes on has those that it was begun with."""
+
 DAY_S = 86_400
 
 

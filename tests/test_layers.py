@@ -38,7 +38,7 @@ LAYERS = (
     },  # words
     {"sources", "api", "journal"},  # edges
     {"stages"},
-    {"flight", "digest", "rejects", "rows", "fitting"},
+    {"flight", "digest", "rejects", "rows", "fitting", "holding"},
     {"tune", "concurrency", "effort"},
     {"pilot"},
     {"pipeline", "verify"},

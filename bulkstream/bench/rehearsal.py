@@ -46,6 +46,7 @@ class _Rehearsed:
         self.total_bytes = source.total_bytes
         self.unrepeatable = source.unrepeatable
         self.ahead_bytes = source.ahead_bytes
+        self.rows = source.rows
 
     def segments(self) -> Iterator[Segment]:
         return self._source.segments()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
 
-from bulkstream.cli.text import outcome_style, report_lines, size
+from bulkstream.cli.text import hanging, outcome_style, report_lines, size
 from bulkstream.errors import BadRow
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ def print_report(report: Report) -> None:
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Write labels and values, aligned."""
+    """Write labels and values, aligned; where nobody looks at it, a line each."""
     width = max(len(label) for label, _ in facts)
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _UNSEEN_WIDTH
     for label, value in facts:
-        typer.echo(f"  {label:<{width}}  {value}")
+        typer.echo(f"  {label:<{width}}  {hanging(value, indent=width + 4, width=columns)}")
 
 
 def print_dry_run(dry: DryRun) -> None:
@@ -46,6 +48,7 @@ def print_dry_run(dry: DryRun) -> None:
         [
             ("source", f"{dry.source.label}; {dry.source.reason}"),
             *dry.source.facts,
+            *_once(dry),
             ("rows", f"{plan.rows:,}"),
             *_bad(dry),
             ("raw", f"{size(plan.raw_bytes or 0)} of CSV without headers"),
@@ -61,10 +64,16 @@ def print_dry_run(dry: DryRun) -> None:
     print_table(("column", "type", why), rows)
 
 
+def _once(dry: DryRun) -> list[tuple[str, str]]:
+    """Say what a dry run has used up."""
+    why = dry.source.unrepeatable
+    return [("read", f"to its end for this dry run; {why}")] if why else []
+
+
 def _bad(dry: DryRun) -> list[tuple[str, str]]:
     """Say how many rows are bad, and where the first is."""
     if dry.plan.bad_rows is None:
-        return [("bad rows", "not looked for")]
+        return [] if dry.source.well_formed else [("bad rows", "not looked for")]
     if dry.first_bad is None:
         return [("bad rows", "none")]
     return [("bad rows", f"{dry.plan.bad_rows:,} of them; {BadRow(dry.first_bad)}")]

@@ -17,7 +17,7 @@ import typer
 from bulkstream.cli.allocator import keep_freed_memory
 from bulkstream.cli.exits import Exit, code_of
 from bulkstream.cli.failure import Document, failure
-from bulkstream.errors import BulkstreamError, SecurityWarning, text_of
+from bulkstream.errors import BulkstreamError, HeaderMismatch, SchemaError, SecurityWarning, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -103,7 +103,8 @@ def say_error(error: BaseException) -> None:
     if isinstance(error, KeyboardInterrupt):
         typer.secho("interrupted", err=True, fg="red")
     elif isinstance(error, BulkstreamError):
-        typer.secho(f"error: {_cut(str(error))}", err=True, fg="red")
+        said, *table = str(error).splitlines() if isinstance(error, SchemaError | HeaderMismatch) else [str(error)]
+        typer.secho("\n".join([f"error: {_cut(said)}", *table]), err=True, fg="red")
         if error.hint:
             typer.echo(f"hint: {error.hint}", err=True)
     elif isinstance(error, OSError) and error.filename is not None:

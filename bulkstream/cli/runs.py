@@ -10,7 +10,7 @@ from bulkstream.cli.run import told
 
 if TYPE_CHECKING:
     from bulkstream.cleanup import Sweep
-    from bulkstream.journal import RunFolder, RunOutline, Tally
+    from bulkstream.journal import RunFolder, RunOutline, RunPlan, Tally
 
 runs = typer.Typer(
     help="List, show and clear away the runs of this machine.", no_args_is_help=True, rich_markup_mode=None
@@ -125,18 +125,27 @@ def _facts(run: "RunFolder", outline: "RunOutline", tally: "Tally") -> list[tupl
     from bulkstream.cli.text import size
 
     plan, raw = outline.plan, tally.raw_bytes
-    files = ", ".join(file.path for file in plan.files[:3]) + (", …" if len(plan.files) > 3 else "")  # noqa: PLR2004
     state = _state(run, outline)
     return [
         ("run", f"{outline.run_id}: {state}"),
         ("account", f"{plan.url}, {plan.dialect} dialect"),
         ("stream", f"{plan.stream_id}, execution {outline.execution_id or '-'}, {plan.method or 'mode unknown'}"),
-        ("source", f"{len(plan.files):,} file(s): {files}" if plan.files else plan.unrepeatable),
+        ("source", _source(plan)),
         ("parts", f"{tally.parts:,} acknowledged, of up to {size(plan.part_bytes)}"),
         ("raw", f"{size(raw)} of {size(plan.total_bytes)}" if plan.total_bytes is not None else size(raw)),
         ("error", str((outline.report or {}).get("error") or "-")),
         ("next", "-" if outline.ended or state == "alive" else _next(outline)),
     ]
+
+
+def _source(plan: "RunPlan") -> str:
+    """Name what was loaded, or say why it can't be named."""
+    names = [file.path for file in plan.files] or list(plan.inputs)
+    if not names:
+        return plan.unrepeatable
+    count = len(plan.files or plan.blobs)
+    more = ", …" if len(names) > 3 else ""  # noqa: PLR2004 - three are enough to see
+    return f"{count:,} file{'' if count == 1 else 's'}: {', '.join(names[:3])}{more}"
 
 
 def _next(outline: "RunOutline") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from bulkstream.model import Outcome
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 _BAR = 10
 _USUAL = {
-    "bar": _BAR, "share": 4, "done": 17, "rows": 12, "parts": 9, "raw": 9, "sent": 13, "ratio": 10, "end": 11,
+    "bar": _BAR, "share": 4, "done": 17, "rows": 12, "of rows": 20, "parts": 9, "raw": 9, "sent": 13, "ratio": 10,
+    "end": 11,
 }  # fmt: skip
 """Characters that each fact usually needs at most; with them, facts don't come and go as their numbers change."""
+_NARROWEST = 20
+"""Characters of a value below which a line is rather broken by the terminal."""
 _SHOWN = 12
 """Changes of the tuners that a report shows."""
 _STYLES = {Outcome.COMMITTED: "green", Outcome.ABORTED: "red", Outcome.KEPT: "yellow", Outcome.UNKNOWN: "magenta"}
@@ -46,6 +50,13 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def hanging(text: str, *, indent: int, width: int) -> str:
+    """Break a value between words so that it stands behind its label in a terminal of that width."""
+    room = max(_NARROWEST, width - indent)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * indent}".join(lines)
+
+
 def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: int) -> str:
     """Show a load at one moment in one line of at most `width` characters; the least important goes first.
 
@@ -56,7 +67,7 @@ def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: in
         width: Columns of the terminal.
     """
     facts = _facts(now, raw_rate, sent_rate)
-    for expendable in ("bar", "sent", "parts", "ratio", "rows", "done", "raw"):
+    for expendable in ("bar", "sent", "parts", "ratio", "rows", "done", "of rows", "raw"):
         if sum(max(len(text), _USUAL[name]) + 3 for name, text in facts.items()) - 3 <= width:
             break
         facts.pop(expendable, None)
@@ -66,14 +77,17 @@ def progress_line(now: Progress, *, raw_rate: float, sent_rate: float, width: in
 def _facts(now: Progress, raw_rate: float, sent_rate: float) -> dict[str, str]:
     facts: dict[str, str] = {}
     done = f"{size(now.acked_bytes)}"
-    if now.total_bytes:
-        share = now.acked_bytes / now.total_bytes
+    if (share := now.share) is not None:
         filled = int(share * _BAR)
         facts["bar"] = "█" * filled + "░" * (_BAR - filled)
         facts["share"] = f"{int(share * 100):3}%"  # rounded down, so that 100 % means all of it
+    if now.total_bytes:
         done += f" of {size(now.total_bytes)}"
     facts["done"] = done
-    facts["rows"] = f"{amount(now.acked_rows)} rows"
+    if now.total_rows and not now.total_bytes:
+        facts["of rows"] = f"{amount(now.acked_rows)} of {amount(now.total_rows)} rows"
+    else:
+        facts["rows"] = f"{amount(now.acked_rows)} rows"
     facts["parts"] = f"{now.acked_parts:,} part{'' if now.acked_parts == 1 else 's'}"
     facts["raw"] = f"{raw_rate / 1e6:.0f} MB/s"
     facts["sent"] = f"{sent_rate / 1e6:.0f} MB/s sent"
@@ -85,11 +99,15 @@ def _facts(now: Progress, raw_rate: float, sent_rate: float) -> dict[str, str]:
 
 def _end(now: Progress, raw_rate: float) -> str:
     """Say when it will be done, or what is being waited for."""
-    if now.total_bytes is None:
+    share = now.share
+    if now.total_bytes is None and share is None:
         return duration(now.seconds)
-    if now.acked_bytes >= now.total_bytes:
+    if share is None or share >= 1:
         return "committing"
-    return f"ETA {duration((now.total_bytes - now.acked_bytes) / raw_rate)}" if raw_rate > 0 else "ETA -:--"
+    if raw_rate <= 0 or not share:
+        return "ETA -:--"
+    about = "~" if now.total_bytes is None else ""  # as if all rows were as long as those so far
+    return f"ETA {about}{duration((now.acked_bytes / share - now.acked_bytes) / raw_rate)}"
 
 
 def report_lines(report: Report) -> list[tuple[str, str]]:

@@ -82,6 +82,12 @@ class Ahead:
             filled += size
         return filled
 
+    @property
+    def ended(self) -> bool:
+        """Whether all pieces were read to their end."""
+        with self._changed:
+            return self._exhausted and not self._lanes and not self._rest
+
     def stop(self) -> None:
         """Drop what was read ahead, and let the threads end with the block that they work on."""
         with self._changed:

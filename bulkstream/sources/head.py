@@ -20,12 +20,12 @@ LONGEST_FIRST_RECORD = 16 << 20
 
 UTF8_BOM = b"\xef\xbb\xbf"
 _FOREIGN = {
-    b"\xff\xfe": "UTF-16 text; convert it to UTF-8 first",
-    b"\xfe\xff": "UTF-16 text; convert it to UTF-8 first",
-    b"\x1f\x8b": "gzip data; unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd data; unpack it first",
-    b"PK\x03\x04": "a zip archive (perhaps an Excel file); export it as CSV first",
-    b"PAR1": "a Parquet file; export it as CSV first",
+    b"\xff\xfe": "UTF-16 text; leave --encoding out",
+    b"\xfe\xff": "UTF-16 text; leave --encoding out",
+    b"\x1f\x8b": "gzip data, packed once more; unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd data, packed once more; unpack it first",
+    b"PK\x03\x04": "a zip archive or an Excel file; leave --format out",
+    b"PAR1": "a Parquet file; leave --format out",
 }
 """First bytes of what is no CSV, and what to do about it."""
 LONGEST_MAGIC = max(map(len, _FOREIGN))

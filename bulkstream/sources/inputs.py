@@ -21,7 +21,7 @@ from bulkstream.sources.content import Blob, Content
 from bulkstream.sources.csv_files import CsvFiles, data_file
 from bulkstream.sources.csv_pipes import CsvPipes, data_pipe, unrepeatable
 from bulkstream.sources.folders import ParquetFolder, parquet_folder
-from bulkstream.sources.given.handed import Handed, HandedFrame, HandedRows
+from bulkstream.sources.given.handed import Handed, HandedRows
 from bulkstream.sources.head import FileHead, read_head
 from bulkstream.sources.kinds import Kinds, Plain, is_batches, is_blob
 from bulkstream.sources.locate import is_pipe, locate, nothing_named
@@ -181,9 +181,8 @@ class Inputs:
         names = [
             str(self._copies.get(place, place)) if isinstance(place, Path) else place.name for place in self._places
         ]
-        lost = [place.name for place in self._places if isinstance(place, HandedFrame)]
-        why = f"{lost[0]} was in the memory of the process that has loaded it" if lost else ""
-        return Recall(tuple(map(str, names)), self.blobs, self.spooled, why)
+        passing = tuple(place.name for place in self._places if _is_passing(place))
+        return Recall(tuple(map(str, names)), self.blobs, self.spooled, passing)
 
     def _blobs(self, place: Place) -> Sequence[Blob]:
         if isinstance(place, ParquetFolder):
@@ -321,6 +320,11 @@ class Inputs:
 
 def _given_up() -> SourceUnreadable:
     return SourceUnreadable("the source was closed while it was opened")
+
+
+def _is_passing(place: Place) -> bool:
+    """Whether a place is an object that was given, and has no name that another process could open."""
+    return not isinstance(place, Path | ParquetFolder) and not (is_blob(place) and is_remote(place.name))
 
 
 def _head(content: Content) -> FileHead | PipeHead:

@@ -129,7 +129,7 @@ class Kinds:
                 hint="Keep a copy with --spool DIR, or name the file.",
             )
         parts = members(content)
-        told = [("packed", f"zip, {len(parts)} member(s)")]
+        told = [("packed", f"zip, {len(parts):,} file{'' if len(parts) == 1 else 's'}")]
         return [found for part in parts for found in self.opened(part, remote=remote, facts=told)]
 
     def _text(self, content: Content, *, remote: bool, facts: Sequence[Fact]) -> Plain | Text:

@@ -60,6 +60,7 @@ class Source(Protocol):
 
     Attributes:
         total_bytes: Bytes in all segments together, None if unknown.
+        rows: Rows in all segments together, where they are known without reading them, else None.
         unrepeatable: Why it can't be read a second time; empty if it can.
         ahead_bytes: Bytes that it may hold on its own, at most, while it is read.
     """
@@ -69,6 +70,9 @@ class Source(Protocol):
 
     @property
     def total_bytes(self) -> int | None: ...  # noqa: D102 - see the class
+
+    @property
+    def rows(self) -> int | None: ...  # noqa: D102 - see the class
 
     @property
     def unrepeatable(self) -> str: ...  # noqa: D102 - see the class

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,6 +105,11 @@ def _rendered(renderer: Renderer, task: Task, name: str) -> Iterator[Block]:
         yield memoryview(lines).cast("B")
 
 
+def _named_after(form: str, reason: str) -> str:
+    """Say whose type it is: everything comes as Arrow, and only some of it was."""
+    return f"{form} {reason.removeprefix('Arrow ')}" if reason.startswith("Arrow ") else reason
+
+
 class BatchTable:
     """Rows that come as Arrow batches, and are rendered.
 
@@ -162,7 +168,8 @@ class BatchTable:
         """Return the types that the format's own are held by."""
         from bulkstream.sources.render.renderer import typed  # noqa: PLC0415 - needs pyarrow
 
-        return Types(typed(self._batches.schema), 0)
+        form, found = self._batches.format, typed(self._batches.schema)
+        return Types(tuple(replace(each, reason=_named_after(form, each.reason)) for each in found), 0)
 
     def check(self, layout: Layout) -> None:
         """Refuse what can't be written as CSV, before anything is sent.

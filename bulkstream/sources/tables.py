@@ -46,13 +46,18 @@ class Recall:
         names: Paths and URLs.
         blobs: What they stood for.
         spooled: Those that are copies of pipes, made for this load.
-        lost: Why another process can't open them, though this one can read them again; empty if it can.
+        passing: Names of what another process can't open: objects of the program that loads them.
     """
 
     names: tuple[str, ...] = ()
     blobs: tuple[Blob, ...] = ()
     spooled: tuple[Path, ...] = ()
-    lost: str = ""
+    passing: tuple[str, ...] = ()
+
+    @property
+    def unrepeatable(self) -> str:
+        """Say why another process can't read it; empty if it can."""
+        return "; ".join(f"{name} was in the memory of the process that has loaded it" for name in self.passing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,13 @@ class Tables:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """What a dry run tells of the first table; of others, that they are there."""
-        return self.tables[0].facts if self.tables else ()
+        """What a dry run tells of all tables."""
+        found: dict[str, list[str]] = {}
+        for table in self.tables:
+            for label, value in table.facts:
+                found.setdefault(label, []).append(value)
+        inputs = [("inputs", _few([table.name for table in self.tables]))] if len(self.tables) > 1 else []
+        return (*inputs, *((label, _all(values)) for label, values in found.items()))
 
     def laid_out(self, layout: Layout) -> Tables:
         """Return the same tables for a dataset with these columns.
@@ -177,10 +187,11 @@ class Tables:
         return tuple(change for changes in told for change in changes)
 
     def close(self) -> None:
-        """End all reading ahead, and close the tables."""
+        """End all reading ahead, and what a thread waits for; what was read to its end can be read once more."""
+        interrupted = [ahead for ahead in self._reading if not ahead.ended]
         for ahead in self._reading:
             ahead.stop()
-        for table in self.tables:
+        for table in self.tables if interrupted else ():
             table.close()
         for ahead in self._reading:
             ahead.close()
@@ -241,8 +252,15 @@ def _order(names: Sequence[str], table: Table) -> list[int]:
 
 
 def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(map(repr, names[:MOST_NAMES])) + more
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _all(values: Sequence[str]) -> str:
+    """Say what several tables have under one label: their sum if they are counts."""
+    if len(values) > 1 and all(value.replace(",", "").isdecimal() for value in values):
+        return f"{sum(int(value.replace(',', '')) for value in values):,}"
+    return _few(list(dict.fromkeys(values)))
 
 
 def _spread(tables: Sequence[Table]) -> Sequence[Table]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bulkstream.stages.buffers import Buffer
     from bulkstream.stages.masks import Marks
 
+_LINE_FEED = 0x0A
+
 READ_BYTES = 512 << 10
 """Bytes per read: few system calls, and still in the cache when they are scanned."""
 
@@ -77,18 +79,39 @@ class _Again:
     """A chunk that is passed over by making it again.
 
     Attributes:
+        crc32: Of its bytes so far.
+        ends: There is no byte yet, or the last one ends a line.
+        parted: Line feeds put between files.
         complete: All of its bytes are among those that `crc32` is of.
     """
 
     done: Receipt
-    crc32: int
+    crc32: int = 0
+    ends: bool = True
+    parted: int = 0
     complete: bool = True
 
     @property
+    def added_bytes(self) -> int:
+        """Line feeds that the cutter had put between files."""
+        return self.done.raw_bytes + self.done.rejected_bytes - (self.done.end - self.done.begin)
+
+    def add(self, data: memoryview | bytes) -> None:
+        """Take over what was made again."""
+        self.crc32 = crc32(data, self.crc32)
+        self.ends = data[-1] == _LINE_FEED if len(data) else self.ends
+
+    def part_files(self) -> None:
+        """A file ends here, and another one follows."""
+        if not self.ends:
+            self.add(b"\n")
+            self.parted += 1
+
     def differs(self) -> bool:
-        """Whether its bytes are others, where all that was sent was made again, and nothing else."""
-        sent = self.done.raw_bytes == self.done.end - self.done.begin and not self.done.rejects
-        return self.complete and sent and self.crc32 != self.done.raw_crc32
+        """Whether its bytes are others; where rows were left out, nobody can tell."""
+        if self.parted < self.added_bytes:  # a file ends where the chunk does, which was not seen this time
+            self.part_files()
+        return self.complete and not self.done.rejects and self.crc32 != self.done.raw_crc32
 
 
 class Cutter:
@@ -180,14 +203,17 @@ class Cutter:
         """
         if done.begin != self._position or done.end < self.read_bytes:
             raise SourceChanged(f"part {done.number} does not begin where the cut has come to: {self._position:,}")
-        left, again = done.end - self.read_bytes, _Again(done, crc32(self._rest))
+        left, again = done.end - self.read_bytes, _Again(done)
+        again.add(self._rest)
         while left and (segment := self._current()) is not None:
             left -= self._step_over(segment, left, again)
             if segment.remaining == 0:
                 self.close()
-        if left or again.differs:
+                if self._following is not None:
+                    again.part_files()
+        if left or again.differs():
             raise SourceChanged(f"part {done.number} can't be made again as it was; the source gives other rows now")
-        self.added_bytes += done.raw_bytes + done.rejected_bytes - (done.end - done.begin)
+        self.added_bytes += again.added_bytes
         self.read_bytes, self._rest, self._scanner.quoted = done.end, b"", False
         self._line, self._open_lines = done.end_line, 0
         self._number = done.number
@@ -201,7 +227,7 @@ class Cutter:
             return step
         view = memoryview(bytearray(min(count, READ_BYTES)))
         size = segment.readinto(view)
-        again.crc32 = crc32(view[:size], again.crc32)
+        again.add(view[:size])
         return size
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 from contextlib import chdir, closing
@@ -320,3 +321,43 @@ def test_a_reject_file_named_from_elsewhere_is_found_again(desk: Desk, tmp_path:
     assert (resumed.code, resumed.json["bad_rows"]) == (3, 1)
     assert (tmp_path / "bad.csv").is_file()
     assert not list(elsewhere.iterdir())
+
+
+def test_run_whose_rows_are_made_is_shown_and_finished(desk: Desk) -> None:
+    """It is listed like any other, and named by its files; what was changed is told with the file's name."""
+    (desk.folder / "a.csv.gz").write_bytes(gzip.compress((desk.folder / "a.csv").read_bytes()))
+    desk.answer = refusing(5)
+    kept = desk.run("upload", "a.csv.gz", *LOAD[2:], "--on-failure", "keep")
+    desk.forget()
+    run_id = kept.json["run_id"]
+    listed, shown = desk.run("runs", "list"), desk.run("runs", "show", run_id)
+    data = (desk.folder / "a.csv.gz").read_bytes()
+    (desk.folder / "a.csv.gz").write_bytes(data + gzip.compress(b"1,more\n"))
+    changed = desk.run("resume", run_id, "--json")
+
+    assert (kept.code, kept.json["outcome"]) == (9, "kept")
+    assert f"{run_id}  kept" in listed.out
+    assert f"  source   1 file: {desk.folder / 'a.csv.gz'}\n" in shown.out
+    assert f"  next     bulkstream resume {run_id}\n" in shown.out
+    assert (changed.code, changed.json["outcome"]) == (9, "kept")
+    assert f"a.csv.gz had {len(data):,} bytes and now has" in changed.err
+    assert desk.changes == []
+
+
+def test_run_of_a_query_can_only_be_given_up(desk: Desk) -> None:
+    """It is shown with the reason, and with the command that ends it."""
+    with closing(sqlite3.connect(desk.folder / "a.db")) as db:
+        db.execute("CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 2000) "
+                   "SELECT i AS id, 'text ' || i AS text FROM n")  # fmt: skip
+        db.commit()
+    desk.answer = refusing(5)
+    query = ("--query", "SELECT * FROM t", "--from", "sqlite:///a.db")
+    kept = desk.run("upload", *query, *LOAD[2:], "--on-failure", "keep")
+    desk.forget()
+    shown = desk.run("runs", "show", kept.json["run_id"])
+    given_up = desk.run("resume", "--abort", "--json")
+
+    assert kept.json["outcome"] == "kept"
+    assert f"resume {kept.json['run_id']} --abort" in shown.out
+    assert "query" in shown.out
+    assert (given_up.code, given_up.json["outcome"]) == (0, "aborted")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkstream.cli.text import amount, duration, outcome_style, progress_line, report_lines, size
+from bulkstream.cli.text import amount, duration, hanging, outcome_style, progress_line, report_lines, size
 from bulkstream.decision import Decision
 from bulkstream.ledger import Ledger
 from bulkstream.model import Outcome
@@ -131,6 +131,30 @@ def test_facts_do_not_come_and_go_during_a_load(width: int) -> None:
     assert len(shown) == 1
 
 
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (140, f"█████░░░░░ · {ALL_BUT_BAR}".replace(" of 766 MB · 3.0M", " · 3.0M of 6.0M").replace("ETA ", "ETA ~")),
+        (80, " 50% · 383 MB · 3.0M of 6.0M rows · 412 MB/s · ETA ~0:01"),
+        (60, " 50% · 3.0M of 6.0M rows · 412 MB/s · ETA ~0:01"),
+        (20, " 50% · ETA ~0:01"),
+    ],
+)
+def test_share_is_that_of_the_rows_where_only_these_are_known(width: int, text: str) -> None:
+    """Nobody knows how long rows of Parquet will be as CSV; the time to go is an estimate, and shown as one."""
+    assert line(replace(NOW, total_bytes=None, total_rows=6_001_200), width) == text
+
+
+def test_all_rows_are_there_before_the_commit() -> None:
+    """With the last row nothing is left but the commit; without any known total, the time passed is shown."""
+    now = replace(NOW, total_bytes=None, total_rows=3_000_600)
+
+    assert line(now, 140).endswith(" · committing")
+    assert line(now, 140).startswith("██████████ · 100% · ")
+    assert line(replace(now, total_rows=None), 120).endswith(" · 0:02")
+    assert "%" not in line(replace(now, total_rows=None), 120)
+
+
 @given(width=st.integers(0, 17))
 def test_progress_line_fits_the_narrowest_terminal(width: int) -> None:
     """Even where nothing fits, the line does not wrap."""
@@ -214,3 +238,17 @@ def test_report_shows_what_was_tuned_and_shortens_a_long_story() -> None:
     assert lines[0] == ("tuned", "  0:00  level 0 -> 1: reason 0")
     assert lines[6] == ("", "     …  8 more")
     assert lines[-1] == ("", "  0:19  level 19 -> 20: reason 19")
+
+
+def test_long_values_stay_behind_their_labels() -> None:
+    """They are broken between words; what is one word is copied from the terminal, and stays whole."""
+    text = "to its end for this dry run; a-name/that-is-long.csv can't be read again"
+
+    assert hanging(text, indent=4, width=30).split("\n    ") == [
+        "to its end for this dry",
+        "run;",
+        "a-name/that-is-long.csv",
+        "can't be read again",
+    ]
+    assert hanging(text, indent=4, width=200) == text
+    assert hanging("x" * 50, indent=40, width=45) == "x" * 50

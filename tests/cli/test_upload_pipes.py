@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import pty
 import random
@@ -21,7 +22,7 @@ from aiohttp import web
 
 from bulkstream.model import Dialect
 from tests.support.command_line import BIN, Shell, ended, serving
-from tests.support.pipes import producing
+from tests.support.pipes import filled, producing
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -322,3 +323,41 @@ async def test_a_pipes_kept_execution_can_only_be_given_up(tmp_path: Path) -> No
         assert (resumed.code, resumed.json["outcome"]) == (1, "kept")
         assert command in resumed.err
         assert (await server.shell.run(*give_up)).code == 0
+
+
+async def test_packed_standard_input_is_loaded_and_its_plan_says_it_is_used_up(tmp_path: Path) -> None:
+    """`cat x.csv.gz | bulkstream upload -` unpacks what comes; a dry run has read it, and says so."""
+    packed = gzip.compress(b"id,text\n" + DATA)
+    with filled(packed) as (name,), filled(packed) as (again,):
+        async with serving(tmp_path) as server:
+            planned = await reading(server.shell, _descriptor(name)).run("upload", "-", "--dry-run")
+            run = await reading(server.shell, _descriptor(again)).run("upload", "-", *TO_A)
+
+            assert await server.rows() == DATA
+    assert (planned.code, run.code, run.json["rows"]) == (0, 0, 800)
+    assert re.search(r"^  packed +gzip$", planned.out, re.MULTILINE)
+    read = "to its end for this dry run; standard input can't be read again"
+    assert re.search(rf"^  read +{read}$", planned.out, re.MULTILINE)
+    assert ONCE in run.err
+
+
+async def test_packed_standard_input_is_resumed_from_its_copy(tmp_path: Path) -> None:
+    """The copy is as packed as what came, and goes with the end of the run."""
+    (tmp_path / "copies").mkdir()
+    arrival = Arrival(5, refuse=True)
+    with filled(gzip.compress(b"id,text\n" + DATA)) as (name,):
+        async with serving(tmp_path, arrival, dialect=Dialect.PUBLIC) as server:
+            spooling = ("--spool", "copies", "--on-failure", "keep")
+            kept = await reading(server.shell, _descriptor(name)).run("upload", "-", *TO_A, *spooling)
+            copies = list((tmp_path / "copies").iterdir())
+            arrival.refuse = False
+            run = await server.shell.run("resume", kept.json["run_id"], "--json")
+
+            assert await server.rows() == DATA
+    assert (kept.code, kept.json["outcome"], len(copies)) == (9, "kept", 1)
+    assert (run.code, run.json["rows"]) == (0, 800)
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+def _descriptor(name: str) -> int:
+    return int(name.rsplit("/", 1)[1])

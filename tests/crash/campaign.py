@@ -11,7 +11,7 @@ import anyio
 
 from tests.crash.counts import Counts
 from tests.crash.load import CASES, Load, Place
-from tests.crash.source import write_files
+from tests.crash.source import KINDS, write_files
 from tests.crash.witness import witnessed
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Campaign:
         kills: Processes to be killed in all.
         parts: Least number of parts of a load.
         lanes: Loads at the same time.
+        kinds: Of files that are loaded, drawn anew for each load.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Campaign:
     kills: int
     parts: int = 300
     lanes: int = 2
+    kinds: tuple[str, ...] = tuple(KINDS)
     counts: Counts = field(default_factory=Counts)
 
     async def run(self) -> None:
@@ -57,7 +59,7 @@ class Campaign:
 
     async def _pace(self, place: Place) -> Pace:
         """Load once without a kill."""
-        load = Load(place, CASES[0], self.folder / "undisturbed", random.Random(self.seed))
+        load = Load(place, CASES[0], self.kinds[0], self.folder / "undisturbed", random.Random(self.seed))
         pace = await load.undisturbed()
         self.counts.numbers["parts of each load"] = pace.parts
         return pace
@@ -69,6 +71,7 @@ class Campaign:
             draw = random.Random(f"{self.seed}/{number}")
             kills = min(left[0], draw.randint(1, MOST_KILLS))
             left[0] -= kills
-            load = Load(place, CASES[number % len(CASES)], self.folder / f"load{number}", draw)
+            case, kind = CASES[number % len(CASES)], draw.choice(self.kinds)
+            load = Load(place, case, kind, self.folder / f"load{number}", draw)
             killed = await load.run(kills, pace)
             left[0] += kills - killed

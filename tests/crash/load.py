@@ -10,7 +10,7 @@ from bulkstream.journal import Phase, Step
 from bulkstream.model import Dialect, UpdateMethod
 from tests.crash.moments import Moment, Pace, drawn
 from tests.crash.processes import Ended, killed_or_ended, last_record, started
-from tests.crash.source import BASE, PART_BYTES
+from tests.crash.source import BASE, KINDS, PART_BYTES
 
 if TYPE_CHECKING:
     import random
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "[retry]\nbase_s = 0.05\ncap_s = 0.5\nattempts = 20\n\n[upload]\ncommit_timeout_s = 1.0\n"
 TOLD = ("--json", "--quiet")
-UPLOAD = ("*.csv", "--part-size", str(PART_BYTES), "--concurrency", "4", *TOLD)
+UPLOAD = ("--part-size", str(PART_BYTES), "--concurrency", "4", *TOLD)
 ENOUGH = 40
 """Processes after which a load should have ended."""
 
@@ -69,7 +69,8 @@ CASES = (
 class Load:
     """One load with all its processes; `run` takes it to its end."""
 
-    def __init__(self, place: Place, case: Case, state: Path, draw: random.Random) -> None:
+    def __init__(self, place: Place, case: Case, kind: str, state: Path, draw: random.Random) -> None:
+        self._kind = kind
         self._place = place
         self._case = case
         self._state = state
@@ -82,6 +83,7 @@ class Load:
         counts, killed = self._place.counts, 0
         self._stream = await self._place.desk.stream(self._case.method)
         counts.numbers["loads"] += 1
+        counts.numbers[f"loads of {self._kind}"] += 1
         for _ in range(ENOUGH):
             before = self._record()
             moment = drawn(self._draw, pace, before) if killed < kills else None
@@ -102,7 +104,7 @@ class Load:
     async def _process(self, before: RunRecord | None, moment: Moment | None) -> Ended:
         """Run one process, killed or not, and hold the journal to what the server saw."""
         command = "resume" if before else "upload"
-        arguments = (before.run_id, *TOLD) if before else (*UPLOAD, "--stream", str(self._stream))
+        arguments = (before.run_id, *TOLD) if before else (KINDS[self._kind], *UPLOAD, "--stream", str(self._stream))
         number, ended = await self._ran((command, *arguments), moment)
         after = self._record()
         self._judge(before, after, self._place.witness.seen[number])
@@ -181,7 +183,7 @@ class Load:
         return last_record(self._state)
 
     def _mismatch(self, text: str) -> None:
-        self._place.counts.mismatches.append(f"{self._case}, {self._state.name}: {text}")
+        self._place.counts.mismatches.append(f"{self._case}, {self._kind}, {self._state.name}: {text}")
 
 
 def stage_of(before: RunRecord | None, after: RunRecord | None) -> str:

@@ -12,7 +12,7 @@ from bulkstream.model import UpdateMethod
 from tests.crash.counts import Counts
 from tests.crash.load import CASES, SETTINGS, TOLD, UPLOAD, Case
 from tests.crash.processes import Ended, kill, killed_or_ended, last_record, started
-from tests.crash.source import BASE, write_files
+from tests.crash.source import BASE, KINDS, write_files
 from tests.crash.witness import desk_at
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Outage:
     case: Case
     sources: Path
     data: bytes
+    kind: str
     state: Path
 
     async def run(self, after_s: float, counts: Counts) -> None:
@@ -89,13 +90,15 @@ class Outage:
         async with desk_at(self.server.url, "sandbox") as desk:
             stream = await desk.stream(self.case.method)
             ended, _ = await asyncio.gather(
-                self._bulkstream("upload", *UPLOAD, "--stream", str(stream)), self._strike(after_s)
+                self._bulkstream("upload", KINDS[self.kind], *UPLOAD, "--stream", str(stream)), self._strike(after_s)
             )
             then = "" if ended.code == 0 else await self._settled()
             rows = await desk.rows(stream)
             left = await desk.open_executions(stream)
         if left or not self._true(ended, then, rows):
-            counts.mismatches.append(f"{self.case}, {self.state.name}: {ended}, then {then}: {len(rows)} bytes")
+            counts.mismatches.append(
+                f"{self.case}, {self.kind}, {self.state.name}: {ended}, then {then}: {len(rows)} bytes"
+            )
         counts.numbers["loads"] += 1
         begun = ended.report.get("execution_id") is not None
         counts.outcomes[ended.outcome if begun else "its first request met no server", then or "nothing to do"] += 1
@@ -142,6 +145,7 @@ async def outages(folder: Path, number: int, draw: random.Random, parts: int) ->
     data = write_files(sources, draw, parts)
     async with server_in(folder) as server:
         for each in range(number):
-            outage = Outage(server, CASES[each % len(CASES)], sources, data, folder / f"outage{each}")
+            case, kind = CASES[each % len(CASES)], draw.choice(tuple(KINDS))
+            outage = Outage(server, case, sources, data, kind, folder / f"outage{each}")
             await outage.run(draw.uniform(*STRIKES_S), counts)
     return counts

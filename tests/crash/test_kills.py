@@ -5,19 +5,23 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crash.campaign import Campaign
 from tests.crash.counts import COMMANDS, STAGES
 from tests.crash.outages import outages
+from tests.crash.source import KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEED, KILLS = 7, 8
+SEED, KILLS = 7, 5
 
 
-async def test_killed_loads_end_with_exactly_the_source(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_killed_loads_end_with_exactly_the_source(tmp_path: Path, kind: str) -> None:
     """Whenever they are killed, loads send what has no receipt, nothing that has one, and end as they say."""
-    campaign = Campaign(tmp_path, SEED, kills=KILLS, parts=60)
+    campaign = Campaign(tmp_path, SEED, kills=KILLS, parts=60, kinds=(kind,))
 
     await campaign.run()
 

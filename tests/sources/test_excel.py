@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-from bulkstream.errors import SchemaError, SourceError, SourceUnreadable
+from bulkstream.errors import SchemaError, SourceError, SourceUnreadable, UsageError
 from bulkstream.model import HeaderMode
 from bulkstream.sources.rows import excel, excel_extent, excel_places
 from bulkstream.sources.rows.excel import ExcelSheet, open_excel
@@ -174,7 +174,7 @@ def test_a_sheet_is_named_or_numbered(sheet: str | None, value: int) -> None:
 @pytest.mark.parametrize("sheet", ["Data", "0", "5", "", "²"])
 def test_an_unknown_sheet_is_answered_with_the_sheets(sheet: str) -> None:
     """The error lists what there is."""
-    with pytest.raises(SourceError, match="no sheet") as caught:
+    with pytest.raises(UsageError, match="no sheet") as caught:
         opened(sheets(), sheet)
 
     assert caught.value.hint == "There are: 1 'notes', 2 'data', 3 '3', 4 'more'."

@@ -51,6 +51,7 @@ class MemorySource:
     changed: tuple[str, ...] = ()
     unrepeatable: str = ""
     ahead_bytes: int = 0
+    rows: int | None = None
     opened: list[MemorySegment] = field(default_factory=list)
 
     @property

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from bulkstream.errors import MissingExtra, SchemaError, SourceError, SourceUnreadable
+from bulkstream.errors import MissingExtra, SchemaError, SourceError, SourceUnreadable, UsageError
 from bulkstream.model import HeaderMode
 from bulkstream.sources.header import HeaderDecision, column_names, decide_header, looks_like_header
 
@@ -174,7 +174,7 @@ def _chosen(name: str, workbook: Any, names: list[str], sheet: str | None) -> st
     if sheet.isascii() and sheet.isdigit() and 1 <= int(sheet) <= len(names):
         return names[int(sheet) - 1]
     there = ", ".join(f"{number} {found!r}" for number, found in enumerate(names, 1))
-    raise SourceError(f"{name} has no sheet {sheet!r}", hint=f"There are: {there}.")
+    raise UsageError(f"{name} has no sheet {sheet!r}", hint=f"There are: {there}.")
 
 
 def _calamine(name: str, call: Any) -> Any:
