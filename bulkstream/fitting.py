@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bulkstream.model import Check, Column
-from bulkstream.sources import Tables, Types, choose, conflict_error, layout_of, matched
+from bulkstream.sources import Slot, Tables, Types, choose, conflict_error, layout_of, matched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +83,8 @@ def _tables(source: Tables, settings: Upload, wanted: Sequence[Column] | None, d
     types = replace(found, inferred=tuple(each.inferred for each in chosen))
     if not wanted:
         return Fitted(source.laid_out(layout_of(chosen)), types, types.columns)
+    if not found.inferred:  # not even a header, so there are no rows
+        return Fitted(source.laid_out(tuple(Slot(column, None) for column in wanted)), types, tuple(wanted))
     match = matched(chosen, wanted, by_name=source.named)
     columns = _agreed(match, settings, dataset)
     return Fitted(source.laid_out(match.layout), types, columns, match)

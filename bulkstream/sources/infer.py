@@ -81,6 +81,11 @@ class Inferred:
     nulls: int
     misfits: Mapping[ColumnType, str] | None = field(default=None, compare=False)
 
+    @property
+    def silent(self) -> bool:
+        """Whether there is no value that could say anything about its type; so any type fits."""
+        return self.misfits is not None and not self.misfits
+
 
 def infer(names: Sequence[str], records: Iterable[Sequence[str]]) -> tuple[Inferred, ...]:
     """Infer a type for each column from records that have as many fields as there are names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -19,9 +20,10 @@ from bulkstream.sources.side_by_side import side_by_side
 from bulkstream.sources.types import Types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from bulkstream.model import ColumnType
     from bulkstream.sources.ahead import Keyed
     from bulkstream.sources.content import Blob
     from bulkstream.sources.table import Fact, Table
@@ -270,11 +272,17 @@ def _spread(tables: Sequence[Table]) -> Sequence[Table]:
 
 
 def _together(found: Sequence[Inferred]) -> Inferred:
-    """Return the column that holds what several tables have under one name."""
-    kinds = dict.fromkeys(each.column.type for each in found)
+    """Return the column that holds what several tables have under one name; those without a value have no say."""
+    telling = [each for each in found if not each.silent] or found
+    nulls, misfits = sum(each.nulls for each in found), _misfits(telling)
+    kinds = dict.fromkeys(each.column.type for each in telling)
     if len(kinds) == 1:
-        return found[0]
+        return replace(telling[0], nulls=nulls, misfits=misfits)
     kind = reduce(widened, kinds)
-    return Inferred(
-        Column(found[0].column.name, kind), f"the inputs have {', '.join(kinds)}", sum(e.nulls for e in found)
-    )
+    return Inferred(Column(found[0].column.name, kind), f"the inputs have {', '.join(kinds)}", nulls, misfits)
+
+
+def _misfits(found: Sequence[Inferred]) -> Mapping[ColumnType, str] | None:
+    """Return what shows which types can't hold what several tables have; None where a type is known, not sampled."""
+    known = [each.misfits for each in found if each.misfits is not None]
+    return dict(ChainMap(*map(dict, known))) if len(known) == len(found) else None

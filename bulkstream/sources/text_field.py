@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     from bulkstream.sources.infer import Inferred
 
 _REASON = b"bulkstream:reason"
+_SILENT = b"bulkstream:silent"
 
 
-def text_field(told: Inferred) -> pa.Field:
-    """Make the field of a column: int64 for a LONG, and text for any other type."""
+def text_field(told: Inferred, *, all_seen: bool = False) -> pa.Field:
+    """Make the field of a column: int64 for a LONG, and text for any other type.
+
+    Args:
+        told: Its name and type.
+        all_seen: That was judged from all of its values, so that one which has none fits any type.
+    """
     metadata = {TYPE_KEY: str(told.column.type).encode(), _REASON: told.reason.encode()}
+    if all_seen and told.silent:
+        metadata[_SILENT] = b""
     kind = pa.int64() if told.column.type is ColumnType.LONG else pa.string()
     return pa.field(told.column.name, kind, metadata=metadata)
 
@@ -32,3 +40,8 @@ def told_type(field: pa.Field) -> tuple[ColumnType, str] | None:
     if TYPE_KEY not in metadata:
         return None
     return ColumnType(metadata[TYPE_KEY].decode()), metadata.get(_REASON, b"as its source tells").decode()
+
+
+def is_silent(field: pa.Field) -> bool:
+    """Whether a column is known to hold nothing but nulls."""
+    return pa.types.is_null(field.type) or _SILENT in (field.metadata or {})

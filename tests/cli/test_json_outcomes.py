@@ -17,6 +17,8 @@ from bulkstream.cli.failure import failed_load, failure
 from bulkstream.cli.run import say_error, told
 from bulkstream.errors import SourceMissing, UsageError
 from bulkstream.ledger import Ledger
+from bulkstream.model import Column, ColumnType
+from bulkstream.sources import Chosen, Inferred, conflict_error, matched
 from tests.support.command_line import Run
 
 if TYPE_CHECKING:
@@ -159,6 +161,15 @@ def test_colours_can_be_left_out(no_color: str, coloured: bool) -> None:
 
     assert result.exit_code == 2
     assert ("\x1b[31m" in result.stderr) is coloured
+
+
+def test_a_table_of_conflicts_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """What doesn't fit between source and dataset is shown as a table, a line for each column."""
+    ours = Chosen(Inferred(Column("day", ColumnType.DATETIME), "", 0), 0)
+    say_error(conflict_error(matched([ours], [Column("day", ColumnType.DATE)], by_name=True), "Sales"))
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:3] == ["  column  dataset  source    value", "  day     DATE     DATETIME"]
 
 
 def test_server_s_message_is_told_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,6 +190,37 @@ def test_a_cut_off_sample_is_judged_by_its_whole_records() -> None:
     assert sniff('a;b;c\n1;2;3\n4;"5;6\n', whole=False).dialect == SEMICOLONS
 
 
+@pytest.mark.parametrize(
+    ("begin", "dialect"),
+    [
+        ('"id";"text"\n1;"a"\n2;"', SEMICOLONS),
+        ('id\ttext\n1\ta\n2\t"', TABS),
+        ('id,text\r1,a\r2,"', replace(RFC4180, ends=LineEnd.CR)),
+        ('id,text\n1,a\n2,"', RFC4180),
+        ('id\n1\n"', RFC4180),
+    ],
+)
+def test_a_field_that_is_longer_than_the_sample_hides_no_dialect(begin: str, dialect: TextDialect) -> None:
+    """What stands before it tells, if RFC 4180 would refuse it."""
+    assert sniff(begin + 'x"",\n' * SNIFFED_BYTES, whole=False).dialect == dialect
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ('"id";"text"', SEMICOLONS),
+        ('"id"\t"text"\n', TABS),
+        ('"id","text"\n', RFC4180),
+        ('"id;text"\n', RFC4180),
+        ("id;text\n", RFC4180),
+        ('"id";text\n', RFC4180),
+    ],
+)
+def test_a_quoted_header_alone_tells(text: str, dialect: TextDialect) -> None:
+    """One record is enough where each of its fields is in quotes, and RFC 4180 would refuse it."""
+    assert sniff(text).dialect == dialect
+
+
 def test_a_long_sample_is_cut_off() -> None:
     """No more is looked at than is needed."""
     assert sniff("a;b\n" + "1;2\n" * SNIFFED_BYTES).certain

@@ -50,7 +50,7 @@ def read(rows: Any, **options: Any) -> tuple[pa.Schema, list[tuple[Any, ...]]]:
         ([NOON.replace(tzinfo=EAST)], pa.timestamp("us", "UTC"), [dt.datetime(2024, 2, 29, 10, tzinfo=UTC)]),
         ([b"x", bytearray(b"y")], pa.binary(), [b"x", b"y"]),
         (['Grüße, "x"\n', "", None], pa.string(), ['Grüße, "x"\n', "", None]),
-        ([None], pa.string(), [None]),
+        ([None], pa.null(), [None]),
         ([{"a": [1, None], 2: dt.date(2024, 1, 1)}, [UUID(int=1)], {"x"}], pa.string(),
          ['{"a":[1,null],"2":"2024-01-01"}', '["00000000-0000-0000-0000-000000000001"]', '["x"]']),
         ([1, "x", True, 0.1, Decimal("1E+2"), NOON, None], pa.string(),
@@ -148,7 +148,7 @@ def test_names_of_columns() -> None:
     assert read([{"b": 1}, {"a": 2, "b": 3}])[1] == [(1, None), (3, 2)]
     assert read([point(1, 2)])[0].names == ["x", "y"]
     assert read([{"a": 1, "b": 2}], columns=["b", "a"])[1] == [(2, 1)]
-    assert read([], columns=["a"]) == (pa.schema([("a", pa.string())]), [])
+    assert read([], columns=["a"]) == (pa.schema([("a", pa.null())]), [])
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_types_are_those_of_the_values(tmp_path: Path) -> None:
     query = opened(database(tmp_path, "a, b, c, d, e, f, g INT, h", rows))
 
     assert query.schema.types == [
-        pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.float64(), pa.string(), pa.string(), pa.string(),
+        pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.float64(), pa.string(), pa.null(), pa.string(),
     ]  # fmt: skip
     assert query.rows == 3
     assert rows_of(query) == [
@@ -57,6 +57,14 @@ def test_types_are_those_of_the_values(tmp_path: Path) -> None:
         (-(2**63), 1e300, "", b"", 2.5, "x", None, None),
         (None, None, None, None, None, "0.1", None, None),
     ]
+
+
+def test_no_values_show_no_type(tmp_path: Path) -> None:
+    """Where there are no rows, or nothing but nulls, a column is of no type, which fits any."""
+    url = database(tmp_path, "a INTEGER, b TEXT, c DATE", [(None, None, None)])
+
+    assert opened(url).schema.types == [pa.null()] * 3
+    assert opened(url, "SELECT * FROM t WHERE false").schema.types == [pa.null()] * 3
 
 
 def test_a_value_of_another_type_in_the_last_row_is_kept(tmp_path: Path) -> None:
@@ -78,7 +86,9 @@ def test_a_value_of_another_type_in_the_last_row_is_kept(tmp_path: Path) -> None
         ("DATE", ["0000-01-01"], None),
         ("DATETIME", ["2024-02-29 13:14:15", "2024-02-29T13:14", "2024-02-29 00:00:00.123"], b"DATETIME"),
         ("TIMESTAMP", ["2024-02-29 13:14:15Z", "2024-02-29"], b"DATETIME"),
+        ("TIMESTAMP", ["2024-02-29 23:59:59.999999", "9999-12-31T23:59:59.999999"], b"DATETIME"),
         ("TIMESTAMP", ["2024-02-29 24:00:00"], None),
+        ("TIMESTAMP", ["2024-02-29 12:61:00"], None),
         ("TIMESTAMP", ["2024-02-29 13:14:15 "], None),
         ("TIMESTAMP", ["2024-02-29 13:14:15 or so"], None),
         ("TIMESTAMP", [None], None),

@@ -11,6 +11,7 @@ and nothing that comes later can be at odds with it. Both happen in one transact
 | blobs | binary |
 | numbers and texts | text |
 | blobs and others | not at all |
+| none | nothing but nulls |
 """
 
 from __future__ import annotations
@@ -42,12 +43,16 @@ _MOST_ROWS, _MOST_VALUES = 4096, 40_000
 _CAST = "Cast the column in the query, e.g. CAST(… AS TEXT) or hex(…)."
 _DATES = frozenset({"DATE", "DATETIME", "TIMESTAMP"})
 
-_TYPES = "min(typeof({0})), max(typeof({0}))"
+_TYPES = "ifnull(min(typeof({0})), 'null'), ifnull(max(typeof({0})), 'null')"
 """Of `blob`, `integer`, `null`, `real` and `text`, which happen to be in this order in the alphabet."""
 _LENGTH = "ifnull(max(length(CAST({0} AS BLOB))), 0)"
-_DAY = "date({0}, '+0 days') IS substr({0}, 1, 10) AND substr({0}, 1, 4) >= '0001'"
+_DAY = "date(substr({0}, 1, 10), '+0 days') IS substr({0}, 1, 10) AND substr({0}, 1, 4) >= '0001'"
 """The modifier has SQLite normalize, so that 30 February is another day."""
-_TIME = "{0} GLOB '????-??-??[T ]??:??*' AND substr({0}, 12) NOT GLOB '*[ z]*' AND length({0}) <= 27"
+_TIME = (
+    "{0} GLOB '????-??-??[T ]??:??*' AND time(substr({0}, 12)) IS NOT NULL"
+    " AND substr({0}, 12, 2) < '24' AND substr({0}, 12) NOT GLOB '*[ z]*' AND length({0}) <= 27"
+)
+"""Apart from the day, since SQLite rounds to milliseconds, which may be the next day's."""
 _LOOK_FOR_DATES = (
     f"total(typeof({{0}}) <> 'null' AND NOT ({_DAY} AND length({{0}}) = 10)),"
     f" total(typeof({{0}}) <> 'null' AND NOT ({_DAY} AND (length({{0}}) = 10 OR {_TIME})))"
@@ -91,7 +96,9 @@ class _Seen:
         """The type in which all its values arrive; binary also where numbers may stand beside blobs."""
         if self.first == "blob":
             return pa.binary()
-        if self.last == "text" or self.first == self.last == "null":
+        if self.first == self.last == "null":
+            return pa.null()
+        if self.last == "text":
             return pa.string()
         return pa.float64() if self.last == "real" else pa.int64()
 

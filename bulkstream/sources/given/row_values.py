@@ -35,7 +35,7 @@ class Kind(Enum):
 
 
 TYPES = {
-    Kind.NOTHING: pa.string(),
+    Kind.NOTHING: pa.null(),
     Kind.BOOL: pa.bool_(),
     Kind.LONG: pa.int64(),
     Kind.DECIMAL: pa.string(),

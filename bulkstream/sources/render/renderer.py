@@ -18,7 +18,7 @@ from bulkstream.sources.infer import Inferred
 from bulkstream.sources.render.arrow_types import column_type, reason_of, require_text
 from bulkstream.sources.render.misfit import Misfit
 from bulkstream.sources.render.texts import written
-from bulkstream.sources.text_field import told_type
+from bulkstream.sources.text_field import is_silent, told_type
 
 try:
     import pyarrow as pa
@@ -44,7 +44,7 @@ def typed(schema: pa.Schema) -> tuple[Inferred, ...]:
 
 def _typed(field: pa.Field) -> Inferred:
     kind, reason = told_type(field) or (column_type(field.type), reason_of(field.type))
-    return Inferred(Column(field.name, kind), reason, 0)
+    return Inferred(Column(field.name, kind), reason, 0, misfits={} if is_silent(field) else None)
 
 
 class Renderer:

@@ -1,8 +1,9 @@
 """Columns of a sheet: their types by their cells, and their cells as Arrow's values.
 
 Excel knows numbers, which are doubles, text, booleans and moments. A column of nothing but whole numbers is a LONG, of
-other numbers a DOUBLE, of moments a DATE if all are midnights and else a DATETIME; anything else is a STRING. What is
-empty is null: cells without value, empty text, and cells that show an error such as `#N/A`.
+other numbers a DOUBLE, of moments a DATE if all are midnights and else a DATETIME; anything else is a STRING, and
+nothing at all is of no type. What is empty is null: cells without value, empty text, and cells that show an error such
+as `#N/A`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Kinds:
             return pa.int64() if self.whole else pa.float64()
         if self.types and self.types <= _MOMENTS:
             return pa.date32() if self.midnights else pa.timestamp("us")
-        return pa.string()
+        return pa.string() if self.types else pa.null()
 
 
 def array_of(cells: Sequence[Cell], kind: pa.DataType) -> pa.Array:

@@ -71,7 +71,7 @@ class _Evidence:
         if self.why_text:
             return Inferred(Column(name), self.why_text, nulls)
         (found,) = infer([name], ([text] for text in self.texts))
-        return Inferred(found.column, found.reason, nulls)
+        return Inferred(found.column, found.reason, nulls, misfits=None if self.filled else {})
 
 
 def sampled_columns(

@@ -74,8 +74,11 @@ def open_jsonl(
     blocks = LineBlocks(content.stream(), content.name, most_bytes=most_line_bytes)
     sample: list[Block] = []
     try:
-        while sum(len(block.data) for block in sample) < sample_bytes and (block := next(blocks, None)):
-            sample.append(block)
+        whole = False
+        while not whole and sum(len(block.data) for block in sample) < sample_bytes:
+            block = next(blocks, None)
+            whole = block is None
+            sample += [] if block is None else [block]
         columns, rows = sampled_columns(sample, expected, types or {})
     except BaseException:
         blocks.close()
@@ -83,7 +86,8 @@ def open_jsonl(
     if rows and not columns:
         blocks.close()
         raise SourceError(f"{content.name}: its objects are empty, so there are no columns")
-    jsonl = JsonLines(content, columns, rows=rows, ignore=bool(expected), most_line_bytes=most_line_bytes)
+    schema = pa.schema([text_field(column.told, all_seen=whole) for column in columns])
+    jsonl = JsonLines(content, columns, schema, rows=rows, ignore=bool(expected), most_line_bytes=most_line_bytes)
     if content.unrepeatable:
         jsonl.begin(sample, blocks)
     else:
@@ -98,12 +102,19 @@ class JsonLines:
     rows = None
 
     def __init__(
-        self, content: Content, columns: tuple[JsonColumn, ...], *, rows: int, ignore: bool, most_line_bytes: int
+        self,
+        content: Content,
+        columns: tuple[JsonColumn, ...],
+        schema: pa.Schema,
+        *,
+        rows: int,
+        ignore: bool,
+        most_line_bytes: int,
     ) -> None:
         self.name = content.name
         self.unrepeatable = content.unrepeatable
         self.columns = columns
-        self.schema = pa.schema([text_field(column.told) for column in columns])
+        self.schema = schema
         self.details = (("columns judged from", f"the first {rows:,} lines"),)
         self._content = content
         self._reader = _Reader(columns, self.schema, ignore=ignore)

@@ -7,10 +7,14 @@ The rule, over the records of the sample, blank lines left out:
    else might read it too.
 3. Else another dialect is taken if by it there are at least two records, all have the same number of fields, two or
    more, every quoted field ends at a delimiter or a line end, and the delimiter is no punctuation (some field does not
-   begin with a blank). Of several, the one with the most fields.
+   begin with a blank). Of several, the one with the most fields. One record is enough if all its fields are quoted
+   and it is no RFC 4180.
 4. Else RFC 4180, or failing that another, is taken if that holds for nine records of ten, the first among them: the
    rest are bad rows. So is what would be RFC 4180 but for quotes inside unquoted fields, which its reader will refuse.
 5. Else it is RFC 4180: one column, one record, nothing at all, or something that its reader will refuse.
+
+What is cut off at the end of the sample does not count, but must not be most of it, unless RFC 4180 would refuse the
+rest: a field of a megabyte leaves few records to judge by.
 
 What is tried: delimiters `, ; tab | \x01`, with these quotes and escapes, the first that fits:
 
@@ -68,7 +72,8 @@ class _Reading:
         fields: How many most of them have.
         share: Of those records; 0 if the first is none of them.
         quoted: Fields in quotes.
-        sound: Every quoted field ends where it should.
+        broken: There is text behind a quoted field, or nothing ends it.
+        cut_off: The last record is not whole, and may be most of the sample.
         stray: There are quotes inside fields that do not begin with one.
         punctuated: A blank stands behind every delimiter.
     """
@@ -78,9 +83,15 @@ class _Reading:
     fields: int
     share: float
     quoted: int
-    sound: bool
+    broken: bool
+    cut_off: bool
     stray: bool
     punctuated: bool
+
+    @property
+    def sound(self) -> bool:
+        """Whether every quoted field ends where it should."""
+        return not self.broken and not self.cut_off
 
     @property
     def tabular(self) -> bool:
@@ -93,9 +104,9 @@ class _Reading:
         return self.tabular and self.share == 1
 
     @property
-    def convincing(self) -> bool:
-        """Whether that may be held against RFC 4180."""
-        return self.tabular and self.records > 1 and not self.punctuated
+    def refused(self) -> bool:
+        """Whether quotes stand where this dialect's reader does not take them, and there are no columns either."""
+        return self.broken or (self.stray and not self.tabular)
 
 
 def sniffed(sample: bytes, *, whole: bool) -> Sniffed:
@@ -106,8 +117,9 @@ def sniffed(sample: bytes, *, whole: bool) -> Sniffed:
         whole: It is all of the text; else the last record counts as cut off.
     """
     data, whole = sample[:SNIFFED_BYTES], whole and len(sample) <= SNIFFED_BYTES
-    plain = _read(replace(RFC4180, ends=_line_end(data)), data, whole=whole)
-    others = [each for each in _others(plain, data, whole=whole) if each.convincing and not _same_table(each, plain)]
+    plain = _read(replace(RFC4180, ends=_line_end(data, whole=whole)), data, whole=whole)
+    found = [replace(each, cut_off=each.cut_off and not plain.refused) for each in _others(plain, data, whole=whole)]
+    others = [each for each in found if _convincing(each, plain) and not _same_table(each, plain)]
     perfect = sorted((each for each in others if each.perfect), key=lambda each: -each.fields)
     if (plain.perfect and not plain.stray) or (plain.tabular and not perfect):
         told = _agreement(plain) + (_STRAY if plain.stray else "")
@@ -120,6 +132,13 @@ def sniffed(sample: bytes, *, whole: bool) -> Sniffed:
         best = max(others, key=lambda each: each.share)
         return Sniffed(best.dialect, _agreement(best), certain=False)
     return _nothing_found(plain, data)
+
+
+def _convincing(reading: _Reading, plain: _Reading) -> bool:
+    """Whether a reading may be held against RFC 4180."""
+    if reading.records == 1:
+        return reading.tabular and reading.quoted == reading.fields and plain.broken
+    return reading.tabular and not reading.punctuated
 
 
 def _same_table(reading: _Reading, plain: _Reading) -> bool:
@@ -194,7 +213,8 @@ def _read(dialect: TextDialect, data: bytes, *, whole: bool) -> _Reading:
         fields,
         often / len(spans) if agree else 0.0,
         sum(span.quoted for span in spans),
-        sound=not cut_off and not any(span.trailing or span.open for span in spans),
+        broken=any(span.trailing or span.open for span in spans),
+        cut_off=cut_off,
         stray=any(span.stray for span in spans),
         punctuated=0 < data.count(delimiter) == data.count(delimiter + b" "),
     )
@@ -207,10 +227,12 @@ def _escapes(usual: TextDialect, data: bytes) -> bool:
     return bool(following & needing) and following <= needing | {b"\\", b"\r", b"\n", b"N", b""}
 
 
-def _line_end(data: bytes) -> LineEnd:
+def _line_end(data: bytes, *, whole: bool) -> LineEnd:
     if b"\r" not in data:
         return LineEnd.LF
     outside = _QUOTED.sub(b"", data)
+    if not whole:
+        outside, _, _ = outside.partition(b'"')  # which the end of the sample keeps open
     return LineEnd.CR if b"\r" in outside and b"\n" not in outside else LineEnd.LF
 
 

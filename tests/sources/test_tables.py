@@ -1,0 +1,60 @@
+"""Several inputs that are no plain CSV, as one source."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bulkstream.model import ColumnType
+from bulkstream.settings import Upload
+from bulkstream.sources import Inputs
+from bulkstream.sources.render.renderer import typed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulkstream.sources import Inferred
+
+
+def inferred(folder: Path, *texts: str) -> tuple[Inferred, ...]:
+    """Return what is inferred from several packed files together."""
+    for number, text in enumerate(texts):
+        (folder / f"{number}.csv.gz").write_bytes(gzip.compress(text.encode()))
+    with Inputs([folder / "*.csv.gz"]) as inputs:
+        inputs.find()
+        return inputs.open(Upload()).types(1 << 20).inferred
+
+
+def test_inputs_without_values_don_t_change_types(tmp_path: Path) -> None:
+    """A header without rows, and a column without a value, say nothing about a type."""
+    found = inferred(tmp_path, "id,day\n", "id,day\n1,\n", "id,day\n,2026-11-23\n")
+
+    assert [each.column.type for each in found] == [ColumnType.LONG, ColumnType.DATE]
+    assert [each.nulls for each in found] == [1, 1]
+
+
+def test_values_of_all_inputs_count(tmp_path: Path) -> None:
+    """What shows that a type can't hold a column may stand in any input."""
+    (found,) = inferred(tmp_path, "id\n007\n", "id\nseven\n", "id\n7\n")
+
+    assert found.column.type is ColumnType.STRING
+    assert found.misfits is not None
+    assert found.misfits[ColumnType.LONG] == "seven"
+    (fits,) = inferred(tmp_path, "id\n007\n", "id\n7\n", "id\n008\n")
+    assert fits.misfits is not None
+    assert ColumnType.LONG not in fits.misfits
+
+
+def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
+    """Arrow's type of nothing but nulls leaves the word to other files."""
+    pq.write_table(pa.table({"id": pa.nulls(2)}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "2.parquet")
+    with Inputs([tmp_path / "*.parquet"]) as inputs:
+        inputs.find()
+        (found,) = inputs.open(Upload()).types(1 << 20).inferred
+
+    assert found.column.type is ColumnType.LONG
+    assert typed(pa.schema([pa.field("x", pa.null())]))[0].silent
