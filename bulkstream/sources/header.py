@@ -8,7 +8,8 @@ Where no columns are known, the first record is a header if all its fields are f
 reads as a value: a number, a date, a time, anything with a digit and no letter (`007`, `1,000`, `23.11.2026`, `5 %`),
 or a word that stands for a value, such as `true`, `NaN` and `null`. A table of nothing but text can't be told from
 its header by anything else, and files are far more often written with a header than without; what was decided is
-said in the report of the load.
+said in the report of the load. A first record that is none by this rule, but has a text above a column of numbers or
+dates, is an error: that is how a header looks that has a name twice, a year among its names, or none for an index.
 
 What was decided from the first file holds for all. A file that would have been judged otherwise is an error, unless
 the user has said what is true.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from bulkstream.errors import HeaderMismatch, SchemaError, SourceError
 from bulkstream.model import Column, ColumnType, HeaderMode
-from bulkstream.sources.infer import kind_of
+from bulkstream.sources.infer import Inferred, infer, kind_of
 from bulkstream.sources.matching.names import folded
 
 Fields = Sequence[str]
@@ -59,13 +60,24 @@ def parse_record(raw: bytes) -> list[str]:
     outside quotes: all of a file whose lines end in CR alone.
 
     Raises:
-        SourceError: It is not UTF-8, or not one record by RFC 4180.
+        SourceError: It is not UTF-8, or not one record by RFC 4180, or ends in CR.
     """
     try:
-        text = raw.decode("utf-8").removesuffix("\r")  # lines that end in CR CR LF, a slip on Windows
+        fields = _split(raw.decode("utf-8").removesuffix("\r"))
     except UnicodeDecodeError as error:
         raise SourceError(f"the first record is not UTF-8: {error.reason} at byte {error.start}") from None
-    return _split(text)
+    check_line_end(raw)
+    return fields
+
+
+def check_line_end(first: bytes) -> None:
+    """Refuse lines that end in CR CR LF, a slip on Windows: each last value would end in CR, and be text.
+
+    Raises:
+        SourceError: The first record, without its line end, ends in CR.
+    """
+    if first.endswith(b"\r"):
+        raise SourceError("lines end in CR CR LF", hint="Take the CRs out first, for example with: tr -d '\\r'")
 
 
 def looks_like_header(first: Fields) -> bool:
@@ -126,6 +138,42 @@ def check_same_header(decision: HeaderDecision, firsts: Sequence[tuple[str, Fiel
             )
 
 
+def check_first_is_data(decision: HeaderDecision, inferred: Sequence[Inferred], records: Sequence[Fields]) -> None:
+    """Check that a first record which nobody has said to be data does not look like a header by what is below it.
+
+    Args:
+        decision: What was decided by the first record alone.
+        inferred: The columns, as all the records show them.
+        records: Sampled records, the first one first.
+
+    Raises:
+        HeaderMismatch: In some column a name stands above values that are all numbers, or all dates.
+    """
+    if decision.present or decision.told or decision.expected or len(records) < 2:  # noqa: PLR2004 - one is not below another
+        return
+    first, below = records[0], records[1:]
+    at = [n for n, (each, field) in enumerate(zip(inferred, first, strict=True)) if _hides_type(each, field)]
+    if not at:
+        return
+    rest = infer([first[n] for n in at], ([record[n] for n in at] for record in below))
+    if odd := next((each.column for each in rest if each.column.type is not ColumnType.STRING), None):
+        raise seeming_header(first, odd.name, odd.type)
+
+
+def seeming_header(first: Fields, name: str, kind: object, *, place: str = "") -> HeaderMismatch:
+    """Say of which name in a first record that values below it show it to be a header, and in which input."""
+    return HeaderMismatch(
+        f"{place and f'{place}: '}the first record seems to be a header, but is none by the rule ({_why_none(first)}): "
+        f"{name!r} stands above values that are {kind}",
+        hint="Say --header no if it is data; if it is a header, --header yes, and --schema where it names no columns.",
+    )
+
+
+def could_be_name(field: str) -> bool:
+    """Whether a field reads as a name, and not as a value or as its lack."""
+    return bool(_LETTER.search(field)) and not _reads_as_value(field)
+
+
 def column_names(decision: HeaderDecision, first: Fields) -> list[str]:
     """Return the names of a new dataset's columns: the header's, or `Column 1` and so on.
 
@@ -149,6 +197,9 @@ def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> Hea
     if mode is not HeaderMode.NO and names == wanted:
         reason = "the first record is a header: the names of the dataset's columns"
         return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES)
+    if mode is HeaderMode.YES and _named_but_for_gaps(names, wanted):
+        reason = "the first record is a header, as told; columns that it has no name for go by their place"
+        return HeaderDecision(present=True, reason=reason, told=True)
     by_name = _is_told_by_name(first, expected) if mode is HeaderMode.YES else names_columns(first, theirs)
     if mode is not HeaderMode.NO and by_name:
         reason = "the first record is a header: it names columns of the dataset"
@@ -188,6 +239,13 @@ def _is_told_by_name(first: Fields, expected: Sequence[Column]) -> bool:
     return not {folded(column.name) for column in expected}.isdisjoint(map(folded, first))
 
 
+def _named_but_for_gaps(names: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether names are those wanted, in their order, but for those that are empty or not a single column's."""
+    pairs = list(zip(names, wanted, strict=False))
+    same = all(name == want for name, want in pairs if name and names.count(name) == 1)
+    return same and len(names) == len(wanted) and len({*names} - {""}) < len(names)
+
+
 def _could_be_header(fields: Fields, expected: Sequence[Column]) -> bool:
     """Whether a record repeats the expected names, or looks like a header and can't be data of those columns."""
     if expected and [folded(field) for field in fields] == [folded(column.name) for column in expected]:
@@ -221,6 +279,23 @@ def _reads_as_value(field: str) -> bool:
     if _DIGIT.search(value) and not _LETTER.search(value):
         return True
     return kind_of(value) is not ColumnType.STRING or value.lstrip("+-").casefold() in _VALUE_WORDS
+
+
+def _hides_type(column: Inferred, field: str) -> bool:
+    """Whether a column may be a STRING only because of its first field, which could be a name."""
+    return column.column.type is ColumnType.STRING and could_be_name(field)
+
+
+def _why_none(first: Fields) -> str:
+    """Say why a record does not look like a header."""
+    for number, field in enumerate(first, 1):
+        if not field.strip():
+            return f"field {number} is empty"
+        if _reads_as_value(field):
+            return f"field {number}, {field!r}, reads as a value"
+    names = [folded(field) for field in first]
+    twice = next((field for field in first if names.count(folded(field)) > 1), "")
+    return f"{twice!r} stands there twice"
 
 
 def _difference(ours: Fields, theirs: Fields) -> str:

@@ -166,7 +166,7 @@ class TextTable:
     def types(self, budget: int) -> Types:
         """Infer from the first `budget` bytes."""
         records, whole = self._text.records(budget, len(self.names), skip=self._header.present)
-        return types_of(self.names, records, whole=whole)
+        return types_of(self.names, records, self._header, whole=whole)
 
     def check(self, layout: Layout) -> None:
         """Do nothing: all text can be written."""

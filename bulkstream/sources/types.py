@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bulkstream.sources.header import check_first_is_data
 from bulkstream.sources.infer import Inferred, infer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bulkstream.model import Column
+    from bulkstream.sources.header import HeaderDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ class Types:
         return tuple(each.column for each in self.inferred)
 
 
-def types_of(names: Sequence[str], records: Sequence[Sequence[str]], *, whole: bool) -> Types:
-    """Infer types; records that have not as many fields as there are names are left out, whoever checks rows judges."""
-    return Types(infer(names, [each for each in records if len(each) == len(names)]), len(records), whole)
+def types_of(names: Sequence[str], records: Sequence[Sequence[str]], header: HeaderDecision, *, whole: bool) -> Types:
+    """Infer types; records that have not as many fields as there are names are left out, whoever checks rows judges.
+
+    Raises:
+        HeaderMismatch: The first record was taken for data, but is more likely a header.
+    """
+    fitting = [each for each in records if len(each) == len(names)]
+    inferred = infer(names, fitting)
+    check_first_is_data(header, inferred, fitting)
+    return Types(inferred, len(records), whole)

@@ -324,6 +324,12 @@ def test_a_head_beyond_the_sample_is_an_error() -> None:
         head_record(read_sample(TextContent(b"a,b,c\n"), 4), RFC4180)
 
 
+def test_a_head_that_ends_in_two_crs_is_an_error() -> None:
+    """A slip on Windows; where lines end in CR alone, there are no such."""
+    with pytest.raises(SourceError, match="lines end in CR CR LF"):
+        head_record(TextSample("x", b"a;b\r\r\n1;2\r\r\n", whole=True), TextDialect(";"))
+
+
 def test_an_empty_sample_has_no_head() -> None:
     """None at all, not one of an empty field."""
     assert head_record(TextSample("x", b"", whole=True), RFC4180) == []

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-from bulkstream.errors import SchemaError, SourceError, SourceUnreadable, UsageError
+from bulkstream.errors import HeaderMismatch, SchemaError, SourceError, SourceUnreadable, UsageError
 from bulkstream.model import HeaderMode
 from bulkstream.sources.rows import excel, excel_extent, excel_places
 from bulkstream.sources.rows.excel import ExcelSheet, open_excel
@@ -185,6 +185,27 @@ def test_an_empty_sheet_has_no_columns() -> None:
     source = opened(openpyxl.Workbook())
 
     assert (source.schema.names, source.rows, read(source)) == ([], 0, [])
+
+
+def test_the_first_sheet_is_not_taken_where_it_is_empty_and_another_is_not() -> None:
+    """It would replace a dataset by nothing; who says so by its name or number has it."""
+    workbook = openpyxl.Workbook()
+    workbook.create_sheet("data").append(["a"])
+    workbook.create_sheet("empty too")
+
+    with pytest.raises(SourceError, match="its first sheet is empty, 'data' not"):
+        opened(workbook)
+    assert (opened(workbook, "1").rows, opened(workbook, "data").schema.names) == (0, ["a"])
+
+
+def test_a_name_above_numbers_is_not_loaded_as_data() -> None:
+    """A first row with a year among its names is asked about, and loaded as told."""
+    workbook = workbook_of(["pop", 1929], [5, 6])
+
+    with pytest.raises(HeaderMismatch, match=r"book\.xlsx: .*field 2, '1929', reads as a value\): 'pop' stands above"):
+        opened(workbook)
+    assert opened(workbook, header=HeaderMode.YES).schema.names == ["pop", "1929"]
+    assert read(opened(workbook, header=HeaderMode.NO))[0] == {"Column 1": "pop", "Column 2": 1929}
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "flipped", "other archive"])

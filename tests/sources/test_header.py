@@ -13,12 +13,14 @@ from bulkstream.errors import HeaderMismatch, SchemaError, SourceError
 from bulkstream.model import Column, ColumnType, HeaderMode
 from bulkstream.sources.header import (
     HeaderDecision,
+    check_first_is_data,
     check_same_header,
     column_names,
     decide_header,
     looks_like_header,
     parse_record,
 )
+from bulkstream.sources.infer import infer
 
 AUTO, YES, NO = HeaderMode.AUTO, HeaderMode.YES, HeaderMode.NO
 EXPECTED = (Column("Order ID", ColumnType.LONG), Column("Text"))
@@ -56,6 +58,7 @@ VALUES = [
         (AUTO, ["1", "x"], EXPECTED, False),
         (AUTO, ["x", "y"], TEXTS, False),
         (YES, ["x", "y"], EXPECTED, True),
+        (YES, ["", "text"], EXPECTED, True),
         (NO, ["Order ID", "Text"], EXPECTED, False),
     ],
 )
@@ -182,6 +185,21 @@ def test_files_without_header_need_the_same_number_of_fields() -> None:
         check_same_header(NONE, [("a.csv", ["1", "2"]), ("b.csv", ["1", "2", "3"])])
 
 
+@pytest.mark.parametrize(
+    ("first", "by_name"),
+    [
+        (["", "Text"], False),
+        (["Order ID", ""], False),
+        (["x", "x"], False),
+        (["Text", ""], True),
+        (["Text", "x"], True),
+    ],
+)
+def test_a_header_with_gaps_goes_by_place_where_its_names_do(first: list[str], by_name: bool) -> None:
+    """So `--schema` names what it can't; names in other places still are not loaded by place."""
+    assert decide_header(YES, first, EXPECTED).by_name is by_name
+
+
 def test_names_come_from_the_header_or_are_counted() -> None:
     """A dataset's columns always have names."""
     assert column_names(HEADER, [" id ", "name"]) == ["id", "name"]
@@ -195,7 +213,7 @@ def test_a_first_record_is_parsed_as_csv() -> None:
     assert parse_record('a,"b ""x"", y","c\nd",é'.encode()) == ["a", 'b "x", y', "c\nd", "é"]
     assert parse_record(b"") == [""]
     assert parse_record(b',"",') == ["", "", ""]
-    assert parse_record(b'5" pipe,a\r') == ['5" pipe', "a"]
+    assert parse_record(b'5" pipe,a') == ['5" pipe', "a"]
 
 
 def test_a_first_record_may_hold_a_long_field() -> None:
@@ -222,9 +240,9 @@ def test_parsing_agrees_with_the_csv_module(text: str) -> None:
     try:
         fields = parse_record(text.encode())
     except SourceError:
-        assert len(rows) != 1 or text.endswith("\n")
+        assert len(rows) != 1 or text.endswith(("\n", "\r"))
     else:
-        assert rows == [fields] or not text.strip("\r")
+        assert rows == [fields]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +252,7 @@ def test_parsing_agrees_with_the_csv_module(text: str) -> None:
         (b'"a"b,c', "not CSV: field 1 has text behind its closing quote"),
         (b'a,"b', "not CSV: field 2 .* none closes it"),
         (b"id,name\r1,x\r2,y\r", "field 2 has a line break outside quotes; perhaps lines end in CR alone"),
+        (b"a,b\r", "lines end in CR CR LF"),
         (b'a"b,c\n1,2"', "field 2 has a line break outside quotes; .* or a quote is missing"),
     ],
 )
@@ -241,3 +260,36 @@ def test_a_first_record_that_is_no_csv_is_an_error(raw: bytes, words: str) -> No
     """What can't be read is said, not guessed."""
     with pytest.raises(SourceError, match=words):
         parse_record(raw)
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ([["", "state", "pop"], ["0", "Ohio", "5"]], r"field 1 is empty\): 'pop' stands above values that are LONG"),
+        ([["state", "pop", "pop"], ["Ohio", "", "5.5"]], r"'pop' stands there twice\): 'pop' .* DECIMAL"),
+        ([["day", "1929"], ["2026-11-23", "5"]], r"field 2, '1929', reads as a value\): 'day' .* DATE"),
+    ],
+)
+def test_a_name_above_numbers_is_not_loaded_as_data(records: list[list[str]], words: str) -> None:
+    """A header with a gap, a name twice or a year in it would be a row otherwise, and all columns text."""
+    inferred = infer(["Column 1", "Column 2", "Column 3"][: len(records[0])], records)
+
+    with pytest.raises(HeaderMismatch, match=words):
+        check_first_is_data(decide_header(AUTO, records[0], None), inferred, records)
+    check_first_is_data(decide_header(NO, records[0], None), inferred, records)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [["1", "n/a"], ["2", "5"]],
+        [["1", "-"], ["2", "5"]],
+        [["x", ""], ["y", "5"]],
+        [["", "x"], ["5", "y"]],
+        [["1", "x"], ["2", ""]],
+        [["1", "x"]],
+    ],
+)
+def test_a_row_that_fits_its_columns_is_data(records: list[list[str]]) -> None:
+    """So is one that lacks a value, or says so, and one with nothing below it."""
+    check_first_is_data(decide_header(AUTO, records[0], None), infer(["a", "b"], records), records)

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from bulkstream.errors import MissingExtra, SchemaError, SourceError, SourceUnreadable, UsageError
 from bulkstream.model import HeaderMode
-from bulkstream.sources.header import HeaderDecision, column_names, decide_header, looks_like_header
+from bulkstream.sources.header import (
+    HeaderDecision,
+    column_names,
+    could_be_name,
+    decide_header,
+    looks_like_header,
+    seeming_header,
+)
 
 try:
     import pyarrow as pa
@@ -61,6 +68,8 @@ def open_excel(content: Content, *, sheet: str | None, header: HeaderMode) -> Ex
         names = [found.name for found in workbook.sheets_metadata if found.typ is calamine.SheetTypeEnum.WorkSheet]
         chosen = _chosen(content.name, workbook, names, sheet)
         cells = _calamine(content.name, partial(workbook.get_sheet_by_name, chosen))
+        if sheet is None and not cells.height:
+            _check_others_empty(content.name, workbook, [name for name in names if name != chosen])
     finally:
         workbook.close()
     others = ", ".join(repr(name) for name in names if name != chosen)
@@ -123,6 +132,7 @@ class ExcelSheet:
         texts = [text_of(first[n]) for n in places]
         decision = _decided(self.name, mode, texts)
         if not decision.present:
+            _check_first_is_data(self.name, decision, texts, [kinds[n].arrow() for n in places])
             for n in places:
                 kinds[n].add([first[n]])
         names = column_names(decision, texts)
@@ -144,6 +154,18 @@ def _decided(name: str, mode: HeaderMode, texts: list[str]) -> HeaderDecision:
             hint="Fill the cell, remove titles above the header, or say --header no if that row is data.",
         )
     return decision
+
+
+def _check_first_is_data(name: str, decision: HeaderDecision, texts: list[str], below: list[pa.DataType]) -> None:
+    """Check that a first row which nobody has said to be data has no name above numbers or moments.
+
+    Raises:
+        HeaderMismatch: It has.
+    """
+    typed = zip(texts, below, strict=True)
+    odd = next(((text, kind) for text, kind in typed if not pa.types.is_string(kind) and could_be_name(text)), None)
+    if odd and not decision.told:
+        raise seeming_header(texts, odd[0], "dates" if pa.types.is_temporal(odd[1]) else "numbers", place=name)
 
 
 def _batches(block: list[Row], picked: list[tuple[int, pa.DataType]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -175,6 +197,18 @@ def _chosen(name: str, workbook: Any, names: list[str], sheet: str | None) -> st
         return names[int(sheet) - 1]
     there = ", ".join(f"{number} {found!r}" for number, found in enumerate(names, 1))
     raise UsageError(f"{name} has no sheet {sheet!r}", hint=f"There are: {there}.")
+
+
+def _check_others_empty(name: str, workbook: Any, others: list[str]) -> None:
+    """Look for the table in other sheets than the first, which is empty: nobody has said that nothing is to be loaded.
+
+    Raises:
+        SourceError: There are cells in one.
+    """
+    filled = [each for each in others if _calamine(name, partial(workbook.get_sheet_by_name, each)).height]
+    if filled:
+        there = ", ".join(map(repr, filled))
+        raise SourceError(f"{name}: its first sheet is empty, {there} not", hint="Name one with --sheet.")
 
 
 def _calamine(name: str, call: Any) -> Any:

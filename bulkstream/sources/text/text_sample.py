@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from bulkstream.errors import RecordTooLong, SourceError
 from bulkstream.model import Place
-from bulkstream.sources.head import UTF8_BOM
+from bulkstream.sources.head import UTF8_BOM, without_end
+from bulkstream.sources.header import check_line_end
+from bulkstream.sources.text.dialect import LineEnd
 from bulkstream.sources.text.parse import Parser
 from bulkstream.sources.text.pieces import Limits, Pieces
 from bulkstream.sources.text.tokens import Tokens
@@ -67,6 +69,8 @@ def head_record(sample: TextSample, dialect: TextDialect) -> list[str]:
             place=Place(sample.name, 0),
             hint=f"Perhaps a quote is never closed, or the dialect is another than: {dialect}.",
         )
+    if first is not None and dialect.ends is LineEnd.LF:
+        check_line_end(without_end(sample.data[first.start : first.end]))
     return decoded(tokens.first(sample.data), sample.name)
 
 
