@@ -12,13 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkstream.errors import SourceError, SourceUnreadable
-from bulkstream.sources.ahead import FIRST_BYTES, Ahead, Keyed
+from bulkstream.sources import ahead as ahead_module
+from bulkstream.sources.ahead import Ahead, Keyed
 from bulkstream.sources.ahead_segment import AheadSegment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-LAST_S = 10.0
+FIRST_BYTES = 4096
+LAST_S = 30.0
+QUIET_S = 0.2
+"""Seconds in which threads that may go on would have done so."""
 
 
 def piece(blocks: Sequence[bytes]) -> Callable[[], Iterator[memoryview]]:
@@ -27,22 +31,28 @@ def piece(blocks: Sequence[bytes]) -> Callable[[], Iterator[memoryview]]:
 
 def read(ahead: Ahead, key: int, size: int) -> bytes:
     """Read a segment to its end, `size` bytes at a time."""
-    data, view = b"", memoryview(bytearray(size))
+    data, view = bytearray(), memoryview(bytearray(size))
     while count := ahead.readinto(key, view):
         data += view[:count]
         if count < size:
             break
-    return data
+    return bytes(data)
 
 
-def ended() -> bool:
-    """Whether all threads of reading ahead have ended, at last."""
-    deadline = time.monotonic() + LAST_S
-    while any(thread.name.startswith("bulkstream-ahead") for thread in threading.enumerate()):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
+def settled(made: Sequence[int]) -> int:
+    """Return how many there are once no more come."""
+    count = -1
+    while count != len(made):
+        count = len(made)
+        time.sleep(QUIET_S)
+    return count
+
+
+def ended(ahead: Ahead) -> bool:
+    """Whether all of its threads have ended, at last."""
+    for thread in ahead._threads:
+        thread.join(LAST_S)
+    return not any(thread.is_alive() for thread in ahead._threads)
 
 
 @given(
@@ -61,7 +71,7 @@ def test_bytes_come_in_the_order_of_the_pieces(
     found = [read(ahead, key, size) for key in range(len(segments))]
 
     assert found == [b"".join(b"".join(blocks) for blocks in segment) for segment in segments]
-    assert ended()
+    assert ended(ahead)
 
 
 def test_pieces_are_made_at_the_same_time() -> None:
@@ -77,8 +87,9 @@ def test_pieces_are_made_at_the_same_time() -> None:
     assert read(ahead, 0, 10) == b"\0\1\2"
 
 
-def test_what_waits_is_bounded() -> None:
+def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody makes more than fits, but the first piece may always go on."""
+    monkeypatch.setattr(ahead_module, "FIRST_BYTES", FIRST_BYTES)
     made: list[int] = []
 
     def make(number: int) -> Iterator[memoryview]:
@@ -89,11 +100,8 @@ def test_what_waits_is_bounded() -> None:
     ahead = Ahead(((0, lambda n=n: make(n)) for n in range(3)), threads=3, most_bytes=FIRST_BYTES)  # type: ignore[misc]
     view = memoryview(bytearray(1))
     ahead.readinto(0, view)
-    deadline = time.monotonic() + 0.3
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
-    waiting = len(made)
-    rest = read(ahead, 0, 1 << 20)
+    waiting = settled(made)
+    rest = read(ahead, 0, 1 << 10)
 
     assert waiting <= 4 + 4 + 3 + 1  # the room, the first lane's own, a block in each hand, and the one being read
     assert len(rest) == 150 * (FIRST_BYTES // 4) - 1
@@ -114,7 +122,7 @@ def test_an_error_comes_at_its_place() -> None:
     with pytest.raises(SourceError, match="broken"):
         ahead.readinto(0, view)
     ahead.close()
-    assert ended()
+    assert ended(ahead)
 
 
 def test_an_error_of_the_generator_comes_behind_its_pieces() -> None:
@@ -162,7 +170,7 @@ def test_closing_is_no_end() -> None:
         held.set()
         ahead.close()
 
-    assert ended()
+    assert ended(ahead)
     assert sorted(closed) == ["piece", "pieces"]
 
 
