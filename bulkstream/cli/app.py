@@ -208,7 +208,7 @@ def resume(
 @app.command()
 def demo(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="CSV files of your own.", show_default=False)
+        list[Path] | None, typer.Argument(metavar="FILE", help="Files of your own.", show_default=False)
     ] = None,
     rows: Annotated[
         int | None, typer.Option(help="Rows of TPC-H lineitem to make; default: 600000.", metavar="N", min=1)

@@ -21,14 +21,16 @@ from bulkstream.cli.run import INTERRUPTS, run
 from bulkstream.cli.upload import concluded, load_once, show
 from bulkstream.client import Client
 from bulkstream.digest import Digest, blocks_digest, source_digest
-from bulkstream.errors import BulkstreamError, UsageError, VerificationFailed
+from bulkstream.errors import BulkstreamError, SourceUnreadable, UsageError, VerificationFailed
+from bulkstream.fitting import fitted
 from bulkstream.ledger import Ledger
-from bulkstream.model import Dialect, HeaderMode, Outcome, Verify
+from bulkstream.model import Dialect, Outcome, Verify
 from bulkstream.prepare import Request
 from bulkstream.secret import Secret
 from bulkstream.settings import Connection, Settings, Upload
 from bulkstream.size import MIB
-from bulkstream.sources import open_csv
+from bulkstream.sources import Inputs
+from bulkstream.sources.locate import is_pipe
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from bulkstream.model import Report
     from bulkstream.reporter import Reporter
-    from bulkstream.sources import CsvFiles
+    from bulkstream.sources import CsvFiles, CsvPipes, Tables
 
 ROWS = 600_000
 START_S = 30.0
@@ -103,6 +105,7 @@ def _code(error: BaseException | None, report: Report) -> Exit:
 async def _shown(stage: Stage, files: Sequence[Path], rows: int) -> Report:
     """Make an input, start a sandbox, load, read back, compare."""
     sources = list(files) or [await to_thread.run_sync(lineitem, stage.folder, rows)]
+    await to_thread.run_sync(_check_repeatable, sources)
     settings = Upload(part_size=8 * MIB, journal=False, verify=Verify.OFF)
     request = Request(tuple(sources), settings, dataset_name=DATASET)
     async with _sandbox(stage) as url:
@@ -132,8 +135,23 @@ def account(url: str, dialect: Dialect) -> Settings:
     return Settings(connection=connection)
 
 
-def _source(request: Request) -> CsvFiles:
-    return open_csv(map(str, request.sources), header=HeaderMode.AUTO)
+def _source(request: Request) -> CsvFiles | CsvPipes | Tables:
+    """Open again what was loaded, as it was loaded. Blocking.
+
+    Raises:
+        SourceUnreadable: It can't be read a second time.
+    """
+    inputs = Inputs(request.sources)
+    inputs.find()
+    return fitted(inputs.open(request.settings), request.settings, None, DATASET).source
+
+
+def _check_repeatable(sources: Sequence[Path]) -> None:
+    if pipe := next((path for path in sources if path.exists() and is_pipe(path)), None):
+        raise SourceUnreadable(
+            f"{pipe} is a pipe, and here the source is read more than once",
+            hint="Write the data to a file and name that.",
+        )
 
 
 @asynccontextmanager

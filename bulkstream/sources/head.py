@@ -22,8 +22,8 @@ UTF8_BOM = b"\xef\xbb\xbf"
 _FOREIGN = {
     b"\xff\xfe": "UTF-16 text; leave --encoding out",
     b"\xfe\xff": "UTF-16 text; leave --encoding out",
-    b"\x1f\x8b": "gzip data, packed once more; unpack it first",
-    b"\x28\xb5\x2f\xfd": "zstd data, packed once more; unpack it first",
+    b"\x1f\x8b": "gzip data, which has to be unpacked first",
+    b"\x28\xb5\x2f\xfd": "zstd data, which has to be unpacked first",
     b"PK\x03\x04": "a zip archive or an Excel file; leave --format out",
     b"PAR1": "a Parquet file; leave --format out",
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 import signal
 import sys
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from bulkstream.cli import demo as demo_module
 from bulkstream.cli.demo import demo
@@ -53,6 +56,18 @@ async def test_demo_takes_awkward_files(shell: Shell) -> None:
     assert run.code == 0, run.err
     assert "verified    yes" in run.out
     assert "rows        3 in 1 part" in run.out
+    assert leftovers(shell) == []
+
+
+async def test_demo_takes_whatever_holds_rows(shell: Shell) -> None:
+    """Packed and typed files are read a second time as they were loaded."""
+    (shell.folder / "a.csv.gz").write_bytes(gzip.compress(b"id,text\n1,a\n"))
+    pq.write_table(pa.table({"text": ["b", None], "id": [2, 3]}), shell.folder / "b.parquet")
+
+    run = await shell.run("demo", "a.csv.gz", "b.parquet", "--json")
+
+    assert run.code == 0, run.err
+    assert (run.json["rows"], run.json["verified"]) == (3, True)
     assert leftovers(shell) == []
 
 
