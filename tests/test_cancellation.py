@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 import time
 from contextlib import suppress
@@ -180,6 +181,13 @@ async def resuming(scene: Scene) -> Coroutine[Any, Any, None]:
     return scene.resume((await kept(scene)).run_id)
 
 
+async def resuming_packed(scene: Scene) -> Coroutine[Any, Any, None]:
+    """The source has to be opened again, to be unpacked."""
+    for path in scene.folder.glob("*.csv"):
+        path.with_suffix(".gz").write_bytes(gzip.compress(path.read_bytes()))
+    return scene.resume((await kept(scene, "*.gz")).run_id)
+
+
 async def resuming_elsewhere(scene: Scene) -> Coroutine[Any, Any, None]:
     """The server has come back on another port."""
     report = await kept(scene)
@@ -287,9 +295,9 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def kept(scene: Scene) -> Report:
+async def kept(scene: Scene, pattern: str = "*.csv") -> Report:
     client = scene.opened.client(scene.client.dialect)
-    return await kept_run(scene.opened, str(scene.folder / "*.csv"), client=client, refused=4)
+    return await kept_run(scene.opened, str(scene.folder / pattern), client=client, refused=4)
 
 
 @dataclass(frozen=True)
@@ -308,6 +316,7 @@ PLAYS = {
         Play(feeding),
         Play(refusing_rows),
         Play(resuming),
+        Play(resuming_packed),
         Play(resuming_elsewhere),
         Play(failing),
         Play(announcing, Dialect.INSTANCE),

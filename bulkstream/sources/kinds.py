@@ -186,7 +186,7 @@ class Kinds:
 
 def is_blob(content: object) -> TypeGuard[Blob]:
     """Whether a content can be read from any offset."""
-    return hasattr(content, "open")
+    return hasattr(content, "open") and hasattr(content, "fingerprint")
 
 
 def is_batches(given: Batches | Content) -> TypeIs[Batches]:
