@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 NAME = "columnar"
 SCALE, QUICK_SCALE = 2.0, 0.2
-PART_SIZES = ("8MiB", "64MiB")
+PART_SIZES = ("8MiB", "24MiB")
+"""A small one, and the usual one of a source that has to be decoded."""
 BOUND = 0.8
 """A load should make at least this share of the limit."""
 MOST_MB = 400

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 NAME = "unpack"
 RAW_BYTES = 1000 * MB
-PART_SIZES = ("8MiB", "64MiB")
+PART_SIZES = ("8MiB", "24MiB")
+"""A small one, and the usual one of a source that has to be unpacked."""
 BOUND = 0.8
 """A load should make at least this share of the limit."""
 
