@@ -338,4 +338,4 @@ def _is_here(name: Named) -> bool:
 
 
 def _is_near(place: Place) -> bool:
-    return isinstance(place, Path) or not is_blob(place) or place.path is not None
+    return isinstance(place, Path | Handed) or not is_blob(place) or place.path is not None
