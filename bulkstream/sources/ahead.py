@@ -61,6 +61,7 @@ class Ahead:
         self._turn = threading.Lock()
         self._changed = threading.Condition()
         self._lanes: deque[_Lane] = deque()
+        self._key = 0
         self._held = 0
         self._rest: Block = memoryview(b"")
         self._exhausted = self._closed = False
@@ -145,8 +146,8 @@ class Ahead:
             return
         for number in range(self._size):
             thread = threading.Thread(target=self._work, name=f"bulkstream-ahead-{number}", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)  # behind its start, as `close` may come meanwhile, and joins what it finds
 
     def _work(self) -> None:
         step_back()
@@ -174,7 +175,8 @@ class Ahead:
                     self._changed.notify_all()
                     self._last()
                     return None
-                lane = _Lane(following[0])
+                self._key = following[0]
+                lane = _Lane(self._key)
                 self._lanes.append(lane)
                 self._changed.notify_all()
                 return lane, following[1]
@@ -188,8 +190,11 @@ class Ahead:
             self._pieces.close()
 
     def _fail(self, error: BaseException) -> None:
-        """Let the reader find the error behind all that was begun."""
-        lane = _Lane(self._lanes[-1].key if self._lanes else 0)
+        """Let the reader find the error behind all that was begun.
+
+        It belongs to the segment of the last piece, where the reader still is: under any other key it would be the end.
+        """
+        lane = _Lane(self._key)
         lane.error, lane.ended = error, True
         self._lanes.append(lane)
 

@@ -140,6 +140,30 @@ def test_an_error_of_the_generator_comes_behind_its_pieces() -> None:
         ahead.readinto(0, view)
 
 
+def test_an_error_of_the_generator_is_no_end_of_a_later_segment() -> None:
+    """However far the reader is: an error that is taken for the end would lose a whole input."""
+    read_on = threading.Event()
+
+    def pieces() -> Iterator[Keyed]:
+        yield 0, piece([b"one"])
+        yield 1, piece([b"two"])
+        read_on.wait(LAST_S)
+        raise SourceError("broken")
+
+    ahead = Ahead(pieces(), threads=1)
+    view = memoryview(bytearray(3))
+    assert read(ahead, 0, 4) == b"one"
+    assert ahead.readinto(1, view) == 3
+    with ThreadPoolExecutor(1) as pool:
+        behind = pool.submit(ahead.readinto, 1, view)
+        while ahead._lanes:  # until all that was begun is read
+            time.sleep(0.001)
+        read_on.set()
+
+        with pytest.raises(SourceError, match="broken"):
+            behind.result(LAST_S)
+
+
 def test_closing_is_no_end() -> None:
     """A reader that waits while another thread closes is told so, and never takes it for the end of the data."""
     held = threading.Event()
