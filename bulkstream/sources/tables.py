@@ -14,7 +14,7 @@ from bulkstream.sources.ahead import MOST_BYTES, Ahead
 from bulkstream.sources.ahead_segment import AheadSegment
 from bulkstream.sources.infer import Inferred, widened
 from bulkstream.sources.layout import Layout, Slot
-from bulkstream.sources.matching.names import folded
+from bulkstream.sources.matching.names import Names, folded
 from bulkstream.sources.places.beginning import ROOM_BYTES
 from bulkstream.sources.side_by_side import side_by_side
 from bulkstream.sources.types import Types
@@ -236,10 +236,11 @@ def _order(names: Sequence[str], table: Table) -> list[int]:
     Raises:
         HeaderMismatch: It has other columns.
     """
-    if not table.named and len(names) == len(table.names):
+    if tuple(names) == table.names or (not table.named and len(names) == len(table.names)):
         return list(range(len(names)))
-    numbers = {folded(name): number for number, name in enumerate(table.names)}
-    missing = [name for name in names if folded(name) not in numbers]
+    theirs = Names(table.names)
+    found = [theirs.numbers(name) for name in names]
+    missing = [name for name, numbers in zip(names, found, strict=True) if not numbers]
     if missing or len(names) != len(table.names):
         wanted = {folded(name) for name in names}
         more = [name for name in table.names if folded(name) not in wanted]
@@ -250,7 +251,12 @@ def _order(names: Sequence[str], table: Table) -> list[int]:
             f"{table.name} has other columns: {'; '.join(told) or f'{len(table.names)} instead of {len(names)}'}",
             hint="What is loaded together needs the same columns.",
         )
-    return [numbers[folded(name)] for name in names]
+    order = [numbers[0] for numbers in found]
+    if len(set(order)) < len(order):
+        number = next(number for number in order if order.count(number) > 1)
+        alike = " and ".join(repr(name) for name, at in zip(names, order, strict=True) if at == number)
+        raise HeaderMismatch(f"{table.name} has a single column for {alike}", hint="Rename them in all inputs.")
+    return order
 
 
 def _few(names: Sequence[str]) -> str:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from bulkstream.errors import HeaderMismatch
+from bulkstream.fitting import fitted
 from bulkstream.model import ColumnType
 from bulkstream.settings import Upload
 from bulkstream.sources import Inputs
 from bulkstream.sources.render.renderer import typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from bulkstream.model import Column
     from bulkstream.sources import Inferred
 
 
@@ -46,6 +51,40 @@ def test_values_of_all_inputs_count(tmp_path: Path) -> None:
     (fits,) = inferred(tmp_path, "id\n007\n", "id\n7\n", "id\n008\n")
     assert fits.misfits is not None
     assert ColumnType.LONG not in fits.misfits
+
+
+def rows(names: Sequence[Path], **settings: Any) -> list[bytes]:
+    """Return the rows of each input, as the dataset gets them that the first load makes."""
+    return rows_for(None, names, **settings)
+
+
+def rows_for(wanted: Sequence[Column] | None, names: Sequence[Path], **settings: Any) -> list[bytes]:
+    """Return the rows of each input, as a dataset with these columns gets them."""
+    with Inputs(names) as inputs:
+        inputs.find()
+        chosen = Upload(**settings)
+        fit = fitted(inputs.open(chosen, wanted), chosen, wanted, "A")
+        found = []
+        for segment in fit.source.segments():
+            view = memoryview(bytearray(1 << 16))
+            found.append(bytes(view[: segment.readinto(view)]))
+        fit.source.close()
+        return found
+
+
+def test_columns_whose_names_differ_in_case_keep_their_values(tmp_path: Path) -> None:
+    """Each is filled from itself, also where another input has them in another order."""
+    pq.write_table(pa.table({"a": [1], "A": [2]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"A": [4], "a": [3]}), tmp_path / "2.parquet")
+    pq.write_table(pa.table({"a": [1], "b": [2]}), tmp_path / "3.parquet")
+    with Inputs([tmp_path / "1.parquet"]) as inputs:
+        inputs.find()
+        found = inputs.open(Upload()).types(1 << 20).columns
+
+    assert [each.name for each in found] == ["a", "A"]
+    assert rows([tmp_path / "1.parquet", tmp_path / "2.parquet"]) == [b"1,2\n", b"3,4\n"]
+    with pytest.raises(HeaderMismatch, match="a single column for 'a' and 'A'"):
+        rows([tmp_path / "1.parquet", tmp_path / "3.parquet"])
 
 
 def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
