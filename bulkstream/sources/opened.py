@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bulkstream.model import HeaderMode
 from bulkstream.sources.header import HeaderDecision, check_same_header, column_names, decide_header
 from bulkstream.sources.kinds import Plain
+from bulkstream.sources.matching.names import folded
 from bulkstream.sources.tables import together
 from bulkstream.sources.text_table import Text, TextTable
 
@@ -30,16 +32,23 @@ def as_tables(found: Sequence[Found], kinds: Kinds, settings: Upload, expected: 
     texts = [each for each in opened if isinstance(each, Text)]
     filled = [text for text in texts if not text.empty]
     first = filled[0].fields if filled else []
-    decision = decide_header(settings.header, first, _positional(opened, expected))
+    alone = len(texts) == len(opened)
+    decision = _decided(settings.header, first, opened, expected if alone else None)
     check_same_header(decision, [(text.name, text.fields) for text in filled])
-    names = _names(decision, first, expected)
+    # Beside inputs that name their columns, a header stands for itself; only what has none goes by the dataset's order.
+    names = _names(decision, first, expected if alone or not decision.present else None)
     tables = [_table(each, decision, names) for each in opened]
     return together(tables, _reason(opened, decision))
 
 
-def _positional(opened: Sequence[Text | BatchTable], expected: Sequence[Column] | None) -> Sequence[Column] | None:
-    """Return the columns that text without a header must have: none, where other inputs name theirs."""
-    return expected if all(isinstance(each, Text) for each in opened) else None
+def _decided(
+    mode: HeaderMode, first: Sequence[str], opened: Sequence[Text | BatchTable], expected: Sequence[Column] | None
+) -> HeaderDecision:
+    """Decide on the header of text, which may look like values, but have the very names that another input has."""
+    others = next((each.names for each in opened if not isinstance(each, Text) and each.named), ())
+    if mode is HeaderMode.AUTO and first and sorted(map(folded, first)) == sorted(map(folded, others)):
+        return HeaderDecision(present=True, reason="the first record is a header: the names of other inputs' columns")
+    return decide_header(mode, first, expected)
 
 
 def _names(decision: HeaderDecision, first: Sequence[str], expected: Sequence[Column] | None) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from bulkstream.errors import HeaderMismatch
 from bulkstream.fitting import fitted
-from bulkstream.model import ColumnType
+from bulkstream.model import Column, ColumnType, HeaderMode
 from bulkstream.settings import Upload
 from bulkstream.sources import Inputs
 from bulkstream.sources.render.renderer import typed
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bulkstream.model import Column
     from bulkstream.sources import Inferred
 
 
@@ -85,6 +84,34 @@ def test_columns_whose_names_differ_in_case_keep_their_values(tmp_path: Path) ->
     assert rows([tmp_path / "1.parquet", tmp_path / "2.parquet"]) == [b"1,2\n", b"3,4\n"]
     with pytest.raises(HeaderMismatch, match="a single column for 'a' and 'A'"):
         rows([tmp_path / "1.parquet", tmp_path / "3.parquet"])
+
+
+@pytest.mark.parametrize("header", list(HeaderMode))
+@pytest.mark.parametrize("turned", [False, True], ids=["Parquet first", "text first"])
+def test_a_header_beside_typed_inputs_counts_by_its_names(tmp_path: Path, header: HeaderMode, turned: bool) -> None:
+    """Also where the dataset is known: the text's columns stand in another order, or have other names."""
+    pq.write_table(pa.table({"id": ["x"], "name": ["y"]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("name,id\nNAME,ID\n", "utf-8")
+    (tmp_path / "c.csv").write_text("foo,bar\nF,B\n", "utf-8")
+    wanted = [Column("id", ColumnType.STRING), Column("name", ColumnType.STRING)]
+    names = [tmp_path / "a.parquet", tmp_path / "b.csv"]
+
+    found = rows_for(wanted, names[::-1] if turned else names, header=header)
+
+    if header is HeaderMode.NO:
+        assert b"name,id\nNAME,ID\n" in found
+        return
+    assert sorted(each.replace(b'"', b"") for each in found) == [b"ID,NAME\n", b"x,y\n"]
+    with pytest.raises(HeaderMismatch, match="other columns"):
+        rows_for(wanted, [tmp_path / "a.parquet", tmp_path / "c.csv"], header=header)
+
+
+def test_a_header_of_other_inputs_names_is_no_data(tmp_path: Path) -> None:
+    """Also where a name looks like a value, so that by itself it would be none."""
+    pq.write_table(pa.table({"id": ["x"], "2026": ["y"]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("2026,id\nNEW,ID\n", "utf-8")
+
+    assert rows([tmp_path / "a.parquet", tmp_path / "b.csv"]) == [b'"x","y"\n', b'"ID","NEW"\n']
 
 
 def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
