@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from bulkstream.errors import SourceError
 from bulkstream.model import Format
 from bulkstream.sources.formats import format_of
+from bulkstream.sources.head import UTF8_BOM
 from bulkstream.sources.once import PipeContent, beginning_of, head_of, rereadable
 from bulkstream.sources.packed.unpack import Packing, Unpacked, is_excel, members, packing_of, refuse_packed
 from bulkstream.sources.pipe_head import read_pipe_head
@@ -113,8 +114,11 @@ class Kinds:
         return BatchTable(batches, self._settings.binary, named=named)
 
     def plain_text(self, found: Plain) -> Text:
-        """Return plain CSV as a text, to be parsed."""
-        return Text(found.content, RFC4180, max_record_bytes=self._settings.max_record_size)
+        """Return plain CSV as a text, to be parsed; a byte order mark is none of it."""
+        content = found.content
+        if beginning_of(content, len(UTF8_BOM)).startswith(UTF8_BOM):
+            content = rereadable(Decoded(content, UTF8))
+        return Text(content, RFC4180, max_record_bytes=self._settings.max_record_size)
 
     def _is_excel(self, content: Content) -> bool:
         return self._settings.format is Format.EXCEL or (is_blob(content) and is_excel(content))

@@ -114,6 +114,19 @@ def test_a_header_of_other_inputs_names_is_no_data(tmp_path: Path) -> None:
     assert rows([tmp_path / "a.parquet", tmp_path / "b.csv"]) == [b'"x","y"\n', b'"ID","NEW"\n']
 
 
+@pytest.mark.parametrize("header", ["id,name\n", ""], ids=["header", "no header"])
+def test_a_mark_of_plain_csv_is_no_data_where_columns_are_chosen(tmp_path: Path, header: str) -> None:
+    """Files that are plain otherwise are parsed then, without their byte order marks."""
+    (tmp_path / "a.csv").write_text(f"{header}7,x\n", "utf-8-sig")
+    (tmp_path / "b.csv").write_text(f"{header}8,y\n", "utf-8")
+    (tmp_path / "c.csv").write_text("", "utf-8-sig")
+    columns = ("name", "id") if header else ("Column 2", "Column 1")
+
+    found = rows([tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv"], columns=columns)
+
+    assert [each.replace(b'"', b"") for each in found] == [b"x,7\n", b"y,8\n", b""]
+
+
 def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
     """Arrow's type of nothing but nulls leaves the word to other files."""
     pq.write_table(pa.table({"id": pa.nulls(2)}), tmp_path / "1.parquet")
