@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bulkstream.cores import usable_cores
 from bulkstream.errors import HeaderMismatch
-from bulkstream.model import Column
+from bulkstream.model import Column, ColumnType
 from bulkstream.sources.ahead import MOST_BYTES, Ahead
 from bulkstream.sources.ahead_segment import AheadSegment
 from bulkstream.sources.infer import Inferred, widened
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bulkstream.model import ColumnType
     from bulkstream.sources.ahead import Keyed
     from bulkstream.sources.content import Blob
     from bulkstream.sources.table import Fact, Table
@@ -171,7 +170,9 @@ class Tables:
         ]
         whole = len(chosen) == len(self.tables) and all(types.whole for types in found)
         return Types(
-            tuple(map(_together, zip(*columns, strict=True))), sum(types.sampled for types in found), whole=whole
+            tuple(map(_together, self.own_names, zip(*columns, strict=True))),
+            sum(types.sampled for types in found),
+            whole=whole,
         )
 
     def segments(self) -> Iterator[AheadSegment]:
@@ -277,15 +278,17 @@ def _spread(tables: Sequence[Table]) -> Sequence[Table]:
     return [table for n, table in enumerate(tables) if n % step == 0 or table.well_formed]
 
 
-def _together(found: Sequence[Inferred]) -> Inferred:
+def _together(name: str, found: Sequence[Inferred]) -> Inferred:
     """Return the column that holds what several tables have under one name; those without a value have no say."""
     telling = [each for each in found if not each.silent] or found
     nulls, misfits = sum(each.nulls for each in found), _misfits(telling)
     kinds = dict.fromkeys(each.column.type for each in telling)
     if len(kinds) == 1:
-        return replace(telling[0], nulls=nulls, misfits=misfits)
-    kind = reduce(widened, kinds)
-    return Inferred(Column(found[0].column.name, kind), f"the inputs have {', '.join(kinds)}", nulls, misfits)
+        return replace(telling[0], column=replace(telling[0].column, name=name), nulls=nulls, misfits=misfits)
+    kind, reason = reduce(widened, kinds), f"the inputs have {', '.join(kinds)}"
+    if value := next((each.misfits[kind] for each in telling if each.misfits and kind in each.misfits), ""):
+        kind, reason = ColumnType.STRING, f"{reason}, and {value!r} might be rounded as {kind}"
+    return Inferred(Column(name, kind), reason, nulls, misfits)
 
 
 def _misfits(found: Sequence[Inferred]) -> Mapping[ColumnType, str] | None:

@@ -127,6 +127,28 @@ def test_a_mark_of_plain_csv_is_no_data_where_columns_are_chosen(tmp_path: Path,
     assert [each.replace(b'"', b"") for each in found] == [b"x,7\n", b"y,8\n", b""]
 
 
+def test_whole_numbers_that_doubles_round_are_text_in_any_input(tmp_path: Path) -> None:
+    """As if all values stood in one file; else a resumed load would find that the dataset can't hold them."""
+    (found,) = inferred(tmp_path, "id\n9007199254740993\n", "id\n1e5\n")
+
+    assert found.column.type is ColumnType.STRING
+    assert "'9007199254740993' might be rounded" in found.reason
+
+
+def test_names_are_the_first_input_s(tmp_path: Path) -> None:
+    """Also of columns that hold nothing there, and whose type comes from an input without names."""
+    pq.write_table(pa.table({"id": pa.nulls(1), "name": ["y"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": pa.nulls(0), "name": pa.nulls(0)}), tmp_path / "b.parquet")
+    (tmp_path / "c.csv").write_text("1,2\n", "utf-8")
+    for first in ("a.parquet", "b.parquet"):
+        with Inputs([tmp_path / first, tmp_path / "c.csv"]) as inputs:
+            inputs.find()
+            found = inputs.open(Upload()).types(1 << 20).columns
+
+        assert [each.name for each in found] == ["id", "name"]
+        assert found[0].type is ColumnType.LONG
+
+
 def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
     """Arrow's type of nothing but nulls leaves the word to other files."""
     pq.write_table(pa.table({"id": pa.nulls(2)}), tmp_path / "1.parquet")
