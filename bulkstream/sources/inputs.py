@@ -161,7 +161,7 @@ class Inputs:
             SourceError: Something is not what it should be, can't be read, or a copy can't be written.
             MissingExtra: A package is needed that is not installed.
         """
-        kinds = Kinds(settings)
+        kinds = Kinds(settings, inputs=len(self._places))
         handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
             opened = partial(self._opened, kinds, handed)
