@@ -230,7 +230,12 @@ class Inputs:
         if isinstance(place, Handed):
             return handed[place]
         found = self._looked_at(place, kinds)
-        self._tables += [each for each in found if isinstance(each, BatchTable)]
+        tables = [each for each in found if isinstance(each, BatchTable)]
+        self._tables += tables
+        if self._closed:  # looked at behind the addition, as `close` looks at the tables behind its own
+            for table in tables:
+                table.close()
+            raise _given_up()
         return found
 
     def _looked_at(self, place: Path | Blob | ParquetFolder | Query | Batches | Content, kinds: Kinds) -> list[Found]:

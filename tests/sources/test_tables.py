@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulkstream.errors import HeaderMismatch
+from bulkstream.errors import HeaderMismatch, SourceUnreadable
 from bulkstream.fitting import fitted
 from bulkstream.model import Column, ColumnType, HeaderMode
 from bulkstream.settings import Upload
@@ -17,10 +19,11 @@ from bulkstream.sources import Inputs
 from bulkstream.sources.render.renderer import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bulkstream.sources import Inferred
+    from bulkstream.sources.batches import Task
 
 
 def inferred(folder: Path, *texts: str) -> tuple[Inferred, ...]:
@@ -159,3 +162,35 @@ def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
 
     assert found.column.type is ColumnType.LONG
     assert typed(pa.schema([pa.field("x", pa.null())]))[0].silent
+
+
+def test_what_is_opened_while_its_load_is_given_up_is_closed() -> None:
+    """A database that answers just then would keep its connection."""
+
+    class Slow:
+        """Rows that take until the inputs were closed to be opened."""
+
+        closed = False
+
+        @property
+        def name(self) -> str:
+            closing.start()
+            while not inputs._closed:
+                time.sleep(0.001)
+            return "slow"
+
+        def tasks(self, columns: Sequence[int]) -> Iterator[Task]:
+            raise AssertionError(columns)
+
+        def close(self) -> None:
+            self.closed = True
+
+    given = Slow()
+    inputs = Inputs([given])  # type: ignore[list-item]
+    closing = threading.Thread(target=inputs.close)
+    inputs.find()
+
+    with pytest.raises(SourceUnreadable, match="closed while it was opened"):
+        inputs.open(Upload())
+    closing.join()
+    assert given.closed
