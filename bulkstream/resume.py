@@ -181,7 +181,7 @@ class Resumption:
         """
         plan, settings = self._record.plan, self._settings
         reopened(plan, inputs)
-        fit = fitted(inputs.open(settings, plan.columns), settings, plan.columns, plan.dataset_name or "")
+        fit = fitted(inputs.open_tables(settings, plan.columns), settings, plan.columns, plan.dataset_name or "")
         if not isinstance(fit.source, Tables) or fit.columns != plan.columns:
             raise SourceChanged(f"run {plan.run_id} can't be resumed: its source is read otherwise now")
         return fit.source

@@ -13,7 +13,6 @@ import pytest
 from bulkstream import Outcome
 from bulkstream.errors import NotResumable, SourceChanged
 from bulkstream.journal import Phase
-from bulkstream.sources.given.frames import open_frame
 from bulkstream.sources.render.renderer import Renderer
 from bulkstream.sources.text_table import TextTable
 from tests.support.accounts import account, kept_run, run_of
@@ -121,6 +120,26 @@ async def test_columns_that_were_chosen_and_added_stay_so(tmp_path: Path) -> Non
 
         assert report.rows == ROWS
         assert [row[1] for row in parsed(await opened.rows())] == [str(n) for n in range(ROWS)]
+
+
+async def test_plain_csv_goes_on_where_its_header_is_the_evolved_dataset_s(tmp_path: Path) -> None:
+    """By now the header repeats the dataset's columns, so that nothing has to be parsed; the rows are the same."""
+    (tmp_path / "first.csv").write_text("text\nhello\n", "utf-8")
+    rows = "".join(f"text {n},{n}\n" for n in range(ROWS))
+    (tmp_path / "a.csv").write_text(f"text,more\n{rows}", "utf-8")
+    async with account() as opened:
+        async with opened.client() as client:
+            await client.upload(tmp_path / "first.csv", dataset_name="A")
+        kept = await kept_run(opened, tmp_path / "a.csv", evolve=True)
+        had = set(run_of(opened, kept.run_id).record().receipts)
+        opened.forget()
+        async with opened.client() as client:
+            report = await client.resume(kept.run_id)
+
+        assert report.rows == ROWS
+        assert had
+        assert sorted([*opened.sent, *had]) == list(range(1, report.parts + 1))
+        assert await opened.rows() == rows.encode()
 
 
 def longer(path: Path) -> None:
@@ -265,7 +284,7 @@ async def test_pipe_of_packed_text_without_a_copy_is_given_up(tmp_path: Path) ->
 async def test_rows_of_a_program_s_object_end_with_it(tmp_path: Path, refused: int) -> None:
     """A table in memory can be read again by nobody else; without a receipt, too, nothing empty is committed."""
     async with account() as opened:
-        kept = await kept_run(opened, (open_frame(table(ROWS)),), refused=refused)
+        kept = await kept_run(opened, table(ROWS), refused=refused)
         async with opened.client() as client:
             with pytest.raises(NotResumable, match="in the memory of the process"):
                 await client.resume(kept.run_id)

@@ -164,12 +164,21 @@ class Inputs:
         kinds = Kinds(settings, inputs=len(self._places))
         handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
-            opened = partial(self._opened, kinds, handed)
-            found = [each for several in side_by_side(opened, self._places, alone=_is_near) for each in several]
+            found = self._contents(kinds, handed)
             if not settings.columns and (plain := self._plain(found, settings, expected)):
                 return plain
-            tables = as_tables(found, kinds, settings, None if settings.columns else expected)
-            return replace(tables, recall=self._recall)
+            return self._made(found, kinds, settings, expected)
+
+    def open_tables(self, settings: Upload, expected: Sequence[Column] | None = None) -> Tables:
+        """Open as a run has found it that took nothing as it is; what could be plain CSV by now was none then.
+
+        Raises:
+            BulkstreamError: As `open` does.
+        """
+        kinds = Kinds(settings, inputs=len(self._places))
+        handed = self._taken(kinds, expected or (), typed=not settings.columns)
+        with self._opening:
+            return self._made(self._contents(kinds, handed), kinds, settings, expected)
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
@@ -217,6 +226,16 @@ class Inputs:
                     self._let_go()
                     raise _given_up()
         return found
+
+    def _contents(self, kinds: Kinds, handed: Mapping[Handed, list[Found]]) -> list[Found]:
+        opened = partial(self._opened, kinds, handed)
+        return [each for several in side_by_side(opened, self._places, alone=_is_near) for each in several]
+
+    def _made(
+        self, found: Sequence[Found], kinds: Kinds, settings: Upload, expected: Sequence[Column] | None
+    ) -> Tables:
+        tables = as_tables(found, kinds, settings, None if settings.columns else expected)
+        return replace(tables, recall=self._recall)
 
     def _let_go(self) -> None:
         """Close what a program has handed over, and what was made of it."""
