@@ -85,6 +85,8 @@ class Kinds:
             kind = format_of(content, head)
         if kind is Format.CSV:
             return [self._text(content, remote=remote, facts=facts)]
+        if kind is Format.EXCEL:
+            return [self._sheet(content, remote=remote, facts=facts)]
         return [BatchTable(self._batches(content, kind), self._settings.binary, remote=remote, facts=facts)]
 
     def folder(self, folder: ParquetFolder) -> BatchTable:
@@ -160,6 +162,14 @@ class Kinds:
                 return found
         return sniffed(sample, whole=len(sample) <= SNIFFED_BYTES)
 
+    def _sheet(self, content: Content, *, remote: bool, facts: Sequence[Fact]) -> BatchTable:
+        """Open a sheet; only if it was said to have no header, its columns go by their order."""
+        from bulkstream.sources.rows.excel import open_excel  # noqa: PLC0415 - needs pyarrow
+
+        sheet = open_excel(content, sheet=self._settings.sheet, header=self._settings.header)
+        named = sheet.header.present or not sheet.header.told
+        return BatchTable(sheet, self._settings.binary, remote=remote, facts=facts, named=named)
+
     def _batches(self, content: Content, kind: Format) -> Batches:
         match kind:
             case Format.JSONL:
@@ -172,10 +182,6 @@ class Kinds:
                 from bulkstream.sources.columnar.ipc import open_ipc  # noqa: PLC0415
 
                 return open_ipc(content)
-            case Format.EXCEL:
-                from bulkstream.sources.rows.excel import open_excel  # noqa: PLC0415
-
-                return open_excel(content, sheet=self._settings.sheet, header=self._settings.header)
             case Format.PARQUET:
                 from bulkstream.sources.columnar.parquet import open_parquet  # noqa: PLC0415
 
@@ -184,7 +190,7 @@ class Kinds:
                 from bulkstream.sources.columnar.orc import open_orc  # noqa: PLC0415
 
                 return open_orc(_seekable(content, kind))
-            case Format.AUTO | Format.CSV:
+            case Format.AUTO | Format.CSV | Format.EXCEL:
                 raise AssertionError(kind)
 
 

@@ -7,11 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulkstream.errors import HeaderMismatch, SourceUnreadable
+from bulkstream.errors import HeaderMismatch, SchemaError, SourceUnreadable
 from bulkstream.fitting import fitted
 from bulkstream.model import Column, ColumnType, HeaderMode
 from bulkstream.settings import Upload
@@ -150,6 +151,19 @@ def test_names_are_the_first_input_s(tmp_path: Path) -> None:
 
         assert [each.name for each in found] == ["id", "name"]
         assert found[0].type is ColumnType.LONG
+
+
+def test_sheets_without_a_header_fill_a_dataset_by_order(tmp_path: Path) -> None:
+    """As all that has no names; but only if the user has said that there is none."""
+    book = openpyxl.Workbook()
+    for row in ((1, 2), (3, 4)):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    wanted = [Column("id", ColumnType.LONG), Column("count", ColumnType.LONG)]
+
+    assert rows_for(wanted, [tmp_path / "a.xlsx"], header=HeaderMode.NO) == [b"1,2\n3,4\n"]
+    with pytest.raises(SchemaError, match="Column 1"):
+        rows_for(wanted, [tmp_path / "a.xlsx"])
 
 
 def test_columns_of_no_type_fit_any(tmp_path: Path) -> None:
