@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -177,6 +178,9 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
             stream = await _evolved(stream, fit.match, client, reporter)
     tuning = _tuning(request.settings, source)
     columns = fit.columns
+    sifter = await to_thread.run_sync(  # it imports pyarrow, if nothing has: 0.1 s
+        partial(sifter_of, request.settings, columns, well_formed=source.well_formed, guessed=fit.guessed)
+    )
     reporter.planned(Plan(None, None, source.total_bytes, columns, tuning.peak_memory_bytes))
     announce = client.dialect is Dialect.INSTANCE and client.settings.connection.start_multipart
     method = request.update_method or stream.method
@@ -193,7 +197,7 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         method=method,
         deadline=deadline,
         verification=verification if created else await with_before(verification, client, reporter),
-        sifter=sifter_of(request.settings, columns, well_formed=source.well_formed, guessed=fit.guessed),
+        sifter=sifter,
         guessed=fit.guessed,
         reject_file=request.settings.reject_file,
         unresumable=inputs.unresumable,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkstream import Column, ColumnType, Dialect, UpdateMethod
+from bulkstream import Column, ColumnType, Dialect, UpdateMethod, prepare
 from bulkstream.errors import BadRow, SchemaError
+from bulkstream.rows import sifter_of
 from tests.test_load import Recorder, client_of, rows_of
 
 if TYPE_CHECKING:
@@ -107,6 +109,23 @@ async def test_guessed_types_are_verified_while_the_rows_go(tmp_path: Path) -> N
         report = await client.upload(tmp_path / "a.csv", **{**options, "dataset_name": "B", "check": "rows"})
 
         assert report.rows == 100_000
+
+
+async def test_what_judges_values_is_loaded_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its import would hold up the event loop of whoever loads a first file."""
+    found: list[threading.Thread] = []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        found.append(threading.current_thread())
+        return sifter_of(*args, **options)
+
+    monkeypatch.setattr(prepare, "sifter_of", noted)
+    (tmp_path / "a.csv").write_text("id\n1\n", "utf-8")
+    async with client_of(Recorder()) as client:
+        await client.upload(tmp_path / "a.csv", dataset_name="A")
+
+    assert found
+    assert threading.main_thread() not in found
 
 
 async def test_what_was_seen_whole_is_not_verified_again(tmp_path: Path) -> None:
