@@ -161,7 +161,7 @@ class Inputs:
             SourceError: Something is not what it should be, can't be read, or a copy can't be written.
             MissingExtra: A package is needed that is not installed.
         """
-        kinds = Kinds(settings, inputs=len(self._places))
+        kinds = self._kinds(settings)
         handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
             found = self._contents(kinds, handed)
@@ -175,7 +175,7 @@ class Inputs:
         Raises:
             BulkstreamError: As `open` does.
         """
-        kinds = Kinds(settings, inputs=len(self._places))
+        kinds = self._kinds(settings)
         handed = self._taken(kinds, expected or (), typed=not settings.columns)
         with self._opening:
             return self._made(self._contents(kinds, handed), kinds, settings, expected)
@@ -226,6 +226,9 @@ class Inputs:
                     self._let_go()
                     raise _given_up()
         return found
+
+    def _kinds(self, settings: Upload) -> Kinds:
+        return Kinds(settings, inputs=len(self._places), stopped=lambda: self._closed)
 
     def _contents(self, kinds: Kinds, handed: Mapping[Handed, list[Found]]) -> list[Found]:
         opened = partial(self._opened, kinds, handed)

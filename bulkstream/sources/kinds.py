@@ -21,7 +21,7 @@ from bulkstream.sources.text.sniff import SNIFFED_BYTES, Sniffed, sniffed
 from bulkstream.sources.text_table import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from typing_extensions import TypeIs
 
@@ -54,9 +54,10 @@ Found = Plain | Text | BatchTable
 class Kinds:
     """Opens contents as the settings say."""
 
-    def __init__(self, settings: Upload, *, inputs: int = 1) -> None:
-        """Open so many inputs; the more there are, the less of each is looked at."""
+    def __init__(self, settings: Upload, *, inputs: int = 1, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Open so many inputs, until `stopped`; the more there are, the less of each is looked at."""
         self._settings = settings
+        self._stopped = stopped
         self._glance = inputs >= MANY
 
     def __repr__(self) -> str:
@@ -109,7 +110,7 @@ class Kinds:
         """
         from bulkstream.sources.databases import open_query  # noqa: PLC0415 - needs pyarrow
 
-        return self.rows(open_query(query.url, query.statement, environ=os.environ))
+        return self.rows(open_query(query.url, query.statement, environ=os.environ, stopped=self._stopped))
 
     def rows(self, batches: Batches, *, named: bool = True) -> BatchTable:
         """Take rows that are there already, with names of their columns, or numbers alone."""

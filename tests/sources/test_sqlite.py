@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
 from bulkstream.errors import SourceMissing, SourceUnreadable, UsageError
+from bulkstream.settings import Upload
+from bulkstream.sources import Inputs
 from bulkstream.sources.batches import TYPE_KEY
 from bulkstream.sources.columnar.slices import BATCH_BYTES
 from bulkstream.sources.databases import open_query, sqlite
+from bulkstream.sources.query import Query as Named
 from tests.support.reading import Reader, batches_of, rows_of
 
 if TYPE_CHECKING:
@@ -196,3 +201,17 @@ def test_closing_ends_a_query_that_works(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert reader.ended(within_s=5)
     assert "was ended while it was read" in str(reader.error)
+
+
+def test_closing_ends_the_look_through_a_query_s_rows(tmp_path: Path) -> None:
+    """Which comes first, and takes as long as the query does: a cancelled load must not wait for it."""
+    inputs = Inputs([Named(database(tmp_path, "a", [(0,)]), f"{ENDLESS} SELECT x FROM n")])
+    inputs.find()
+    with ThreadPoolExecutor(1) as threads:
+        opening = threads.submit(inputs.open, Upload())
+        while not inputs._opening.locked():
+            time.sleep(0.001)
+        inputs.close()
+
+        with pytest.raises(SourceUnreadable, match="interrupted"):
+            opening.result(5)

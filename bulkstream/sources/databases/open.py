@@ -11,7 +11,7 @@ from bulkstream.sources.databases.query import ONE_QUERY, Query
 from bulkstream.sources.databases.url import PASSWORD_VARIABLE, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bulkstream.sources.databases.query import Session
     from bulkstream.sources.databases.url import DatabaseUrl
@@ -23,7 +23,9 @@ _NEEDED = {
 }
 
 
-def open_query(url: str, query: str, *, environ: Mapping[str, str]) -> Query:
+def open_query(
+    url: str, query: str, *, environ: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+) -> Query:
     """Connect to a database and have it look at a query, which runs when its rows are read.
 
     Nothing in the database can be changed by the query. Blocks: call it in a thread.
@@ -32,6 +34,7 @@ def open_query(url: str, query: str, *, environ: Mapping[str, str]) -> Query:
         url: `postgresql://…`, `sqlite:///…` or `duckdb:…`, without a password.
         query: One statement that returns rows.
         environ: Where a password may be. PostgreSQL's own variables, `PGPASSWORD` among them, are the process's.
+        stopped: Whether nobody wants it any more, asked while it takes long: SQLite's rows are looked through first.
 
     Raises:
         UsageError: The URL holds a password, or no such database can be read; or the query is wrong.
@@ -45,10 +48,10 @@ def open_query(url: str, query: str, *, environ: Mapping[str, str]) -> Query:
         raise UsageError("the query is empty", hint=ONE_QUERY)
     for package in _NEEDED[database.kind]:
         _need(package)
-    return Query(database.name, _session(database, query, environ))
+    return Query(database.name, _session(database, query, environ, stopped))
 
 
-def _session(database: DatabaseUrl, query: str, environ: Mapping[str, str]) -> Session:
+def _session(database: DatabaseUrl, query: str, environ: Mapping[str, str], stopped: Callable[[], bool]) -> Session:
     """Import what speaks to a database only where it is needed."""
     match database.kind:
         case "postgresql":
@@ -58,7 +61,7 @@ def _session(database: DatabaseUrl, query: str, environ: Mapping[str, str]) -> S
         case "sqlite":
             from bulkstream.sources.databases.sqlite import SqliteSession  # noqa: PLC0415
 
-            return SqliteSession(database, query)
+            return SqliteSession(database, query, stopped=stopped)
         case _:
             from bulkstream.sources.databases.duck import DuckSession  # noqa: PLC0415
 

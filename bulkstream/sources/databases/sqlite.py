@@ -31,7 +31,7 @@ from bulkstream.sources.columnar.slices import BATCH_BYTES
 from bulkstream.sources.databases.query import ONE_QUERY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bulkstream.sources.databases.url import DatabaseUrl
 
@@ -58,6 +58,8 @@ _LOOK_FOR_DATES = (
     f" total(typeof({{0}}) <> 'null' AND NOT ({_DAY} AND (length({{0}}) = 10 OR {_TIME})))"
 )
 _NO_DATES = "1, 1"
+_STEPS = 1_000_000
+"""Of SQLite's machine, some milliseconds, after which a look through a query's rows sees whether it is still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,8 @@ class SqliteSession:
     format = "SQLite"
     rows: int | None = None
 
-    def __init__(self, database: DatabaseUrl, query: str) -> None:
-        """Open the file, without being able to write, and look through the query's rows.
+    def __init__(self, database: DatabaseUrl, query: str, *, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Open the file, without being able to write, and look through the query's rows, until `stopped` says so.
 
         Raises:
             UsageError: The query is wrong, or returns no rows.
@@ -137,8 +139,10 @@ class SqliteSession:
             raise SourceMissing(f"{path}: no such file")
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection.set_progress_handler(stopped, _STEPS)
         try:
             self._seen = self._look(query)
+            self._connection.set_progress_handler(None, 0)
             self.schema = pa.schema([each.field for each in self._seen])
         except BaseException:
             self.close()
