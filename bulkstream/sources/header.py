@@ -205,8 +205,10 @@ def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> Hea
         reason = "the first record is a header: it names columns of the dataset"
         return HeaderDecision(present=True, reason=reason, told=mode is HeaderMode.YES, by_name=True)
     if len(first) != len(expected):
-        hint = "The first line is empty; remove it." if list(first) == [""] else ""
-        raise HeaderMismatch(f"the files have {len(first)} fields, the dataset has {len(expected)} columns", hint=hint)
+        raise HeaderMismatch(
+            f"the files have {len(first)} fields, the dataset has {len(expected)} columns",
+            hint=_hint(mode, first, expected),
+        )
     if mode is HeaderMode.NO:
         return HeaderDecision(present=False, reason="no header, as told", told=True)
     if mode is HeaderMode.YES:
@@ -225,13 +227,22 @@ def _against(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> Hea
 def names_columns(first: Fields, theirs: Sequence[str]) -> bool:
     """Whether a first record is a header that names a dataset's columns: all of them, in any order, or most of them.
 
-    If they are not all of them, it must look like a header, and at least half of its names be the dataset's.
+    If there are others or not all of them, it must look like a header, and name all or be at least half the dataset's.
     """
     names, wanted = [folded(name) for name in first], {folded(name) for name in theirs}
     if sorted(names) == sorted(map(folded, theirs)):
         return True
     known = sum(name in wanted for name in names)
-    return looks_like_header(first) and 2 * known >= len(names)
+    return looks_like_header(first) and (2 * known >= len(names) or wanted <= {*names})
+
+
+def _hint(mode: HeaderMode, first: Fields, expected: Sequence[Column]) -> str:
+    """Say what may help where a first record has another number of fields than the dataset has columns."""
+    if list(first) == [""]:
+        return "The first line is empty; remove it."
+    if mode is HeaderMode.AUTO and looks_like_header(first) and _is_told_by_name(first, expected):
+        return "If the first record is a header, say --header yes: then columns are matched by their names."
+    return ""
 
 
 def _is_told_by_name(first: Fields, expected: Sequence[Column]) -> bool:

@@ -162,6 +162,21 @@ def test_many_differences_are_cut_short() -> None:
         check_same_header(HEADER, firsts)
 
 
+@pytest.mark.parametrize(
+    ("mode", "first", "is_hinted"),
+    [(AUTO, ["text", "a", "b"], True), (NO, ["text", "a", "b"], False), (AUTO, ["a", "b", "c"], False),
+     (AUTO, ["text", "1", "2"], False)],
+)  # fmt: skip
+def test_what_may_be_a_header_is_told_where_fields_are_too_many(
+    mode: HeaderMode, first: list[str], is_hinted: bool
+) -> None:
+    """By names its columns may fit, if somebody says that these are names."""
+    with pytest.raises(HeaderMismatch, match="3 fields, the dataset has 2 columns") as caught:
+        decide_header(mode, first, EXPECTED)
+
+    assert ("--header yes" in caught.value.hint) is is_hinted
+
+
 def test_an_empty_first_line_is_told() -> None:
     """A blank line above the header would make the header a row."""
     with pytest.raises(HeaderMismatch, match="1 fields, the dataset has 2 columns") as caught:

@@ -234,6 +234,7 @@ def test_a_header_is_the_dataset_s_or_a_layout_leads_there(order: list[int], cou
         (["day", "ID", " name"], True),
         (["id", "name"], True),
         (["id", "name", "day", "new", "newer"], True),
+        (["id", "a", "b", "name", "c", "day", "d"], True),
         (["id", "x", "y"], False),
         (["id", "name", "7"], False),
         (["1", "Ann", "2026-01-01"], False),
