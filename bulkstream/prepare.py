@@ -305,6 +305,7 @@ async def _create(request: Request, fit: Fitted, client: ApiClient) -> Stream:
     if not columns:
         raise SchemaError("the source is empty, so it shows no columns", hint="Give the columns with --schema FILE.")
     method = request.update_method or UpdateMethod.REPLACE
+    _check_mode(request, method)
     _check_keys(request.key_columns, method, columns)
     return await client.streams.create(
         name=request.dataset_name or "", columns=columns, update_method=method, key_columns=request.key_columns
@@ -320,6 +321,11 @@ def _terms(request: Request, stream: Stream, columns: tuple[Column, ...]) -> Ter
         key_columns=keys if request.update_method is UpdateMethod.UPSERT else (),
         take_over=request.take_over,
     )
+
+
+def _check_mode(request: Request, method: UpdateMethod | None) -> None:
+    if request.key_columns and method not in (None, UpdateMethod.UPSERT):
+        raise UsageError("key columns are for an upsert", hint="Say --mode upsert, or leave --key out.")
 
 
 def _check_keys(keys: tuple[str, ...], method: UpdateMethod | None, columns: tuple[Column, ...]) -> None:
@@ -340,6 +346,7 @@ def _check_filled(request: Request, stream: Stream, fit: Fitted) -> None:
     """
     keys = request.key_columns or tuple(stream.key_columns)
     method = request.update_method or stream.method
+    _check_mode(request, method)
     _check_keys(keys, request.update_method, fit.columns)
     if method is UpdateMethod.UPSERT and (lacking := [key for key in keys if key in fit.empty]):
         raise UsageError(

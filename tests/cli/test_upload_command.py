@@ -362,6 +362,7 @@ async def test_commit_whose_end_nobody_tells_is_unknown(tmp_path: Path, data: by
         (("a.csv", "--dataset-name", "A", "--profile", "nightly"), "has no profile 'nightly'"),
         (("a.csv", "--dataset-name", "A", "--schema", "none.json"), "none.json can't be read"),
         (("a.csv", "--dataset-name", "A", "--mode", "upsert"), "an upsert needs its key columns"),
+        (("a.csv", "--dataset-name", "A", "--key", "id"), "key columns are for an upsert"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
