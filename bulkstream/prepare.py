@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from bulkstream.stages import RowChecker
     from bulkstream.tune import Tuning
 
+_GUESSED = ("dialect", "sheet")
+"""Facts of a source that are said when a load begins, since the wrong ones make a wrong dataset."""
+_USUAL = "delimiter ',', quote '\"'"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -165,6 +169,9 @@ async def prepare(request: Request, inputs: Inputs, client: ApiClient, reporter:
         if stream is not None:
             _check_heard(source, request.update_method or stream.method)
         reporter.notice(Notice(f"{source.label}: {source.reason}"))
+        for label, value in source.facts:
+            if label in _GUESSED and not value.startswith(_USUAL):
+                reporter.notice(Notice(f"{source.label}: {label} {value}"))
         fit = await waited(fitted, source, request.settings, _wanted(request, stream), _name(request, stream))
         source = fit.source
         if stream is not None:

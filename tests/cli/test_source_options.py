@@ -96,6 +96,32 @@ def test_wrong_option_is_exit_2_and_creates_nothing(
     assert changes(beside) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("a.csv",), "a.csv: dialect delimiter ';', quote '\"' ("),
+        (("a.csv", "--dialect", "semicolon"), "a.csv: dialect delimiter ';', quote '\"' (as told)"),
+        (("a.xlsx", "--sheet", "Third", "--header", "yes"), "a.xlsx: sheet 'Third'; others: 'Sheet', 'Second'"),
+    ],
+)
+def test_what_was_recognized_is_said_when_the_load_begins(
+    beside: InProcess, arguments: tuple[str, ...], said: str
+) -> None:
+    """Which delimiter, or which of several sheets: the wrong one may load without an error."""
+    run = beside.run("upload", *arguments, *TO_A)
+
+    assert run.code == 0
+    assert said in run.err
+
+
+def test_usual_csv_needs_no_words(beside: InProcess) -> None:
+    """Commas, packed."""
+    run = beside.run("upload", "a.csv.gz", *TO_A)
+
+    assert run.code == 0
+    assert "dialect" not in run.err
+
+
 def test_binary_columns_are_refused_or_written_as_base64(beside: InProcess) -> None:
     """The hint of the refusal is what helps."""
     refused = beside.run("upload", "binary.parquet", *TO_A)
