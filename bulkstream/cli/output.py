@@ -60,7 +60,8 @@ def print_dry_run(dry: DryRun) -> None:
         ]
     )
     rows = [(each.column.name, str(each.column.type), each.reason) for each in dry.types.inferred]
-    why = f"why (from {dry.types.sampled:,} sampled rows)" if dry.types.sampled else "why"
+    sampled = dry.types.sampled
+    why = f"why (from {sampled:,} sampled row{'' if sampled == 1 else 's'})" if sampled else "why"
     print_table(("column", "type", why), rows)
 
 

@@ -36,6 +36,11 @@ def size(count: float) -> str:
     return f"{count:.2f} TB"
 
 
+def speed(mb_s: float) -> str:
+    """Show MB/s, with a fraction where there are few of them."""
+    return f"{mb_s:,.1f} MB/s" if 0 < mb_s < 9.95 else f"{mb_s:,.0f} MB/s"  # noqa: PLR2004 - as it is rounded
+
+
 def amount(count: int) -> str:
     """Show a count, shortened beyond a million."""
     if count < 1_000_000:  # noqa: PLR2004 - a million
@@ -89,8 +94,8 @@ def _facts(now: Progress, raw_rate: float, sent_rate: float) -> dict[str, str]:
     else:
         facts["rows"] = f"{amount(now.acked_rows)} rows"
     facts["parts"] = f"{now.acked_parts:,} part{'' if now.acked_parts == 1 else 's'}"
-    facts["raw"] = f"{raw_rate / 1e6:.0f} MB/s"
-    facts["sent"] = f"{sent_rate / 1e6:.0f} MB/s sent"
+    facts["raw"] = speed(raw_rate / 1e6)
+    facts["sent"] = f"{speed(sent_rate / 1e6)} sent"
     if now.acked_sent_bytes:
         facts["ratio"] = f"ratio {now.acked_bytes / now.acked_sent_bytes:.2f}"
     facts["end"] = _end(now, raw_rate)
@@ -117,7 +122,7 @@ def report_lines(report: Report) -> list[tuple[str, str]]:
         ("stream", f"{report.stream_id or '-'}, execution {report.execution_id or '-'}"),
         ("rows", f"{report.rows:,} in {report.parts:,} part{'' if report.parts == 1 else 's'}"),
         *([("bad rows", f"{report.bad_rows:,} left out")] if report.bad_rows else []),
-        ("raw", f"{size(report.raw_bytes)} in {report.seconds:.1f} s: {report.raw_mb_s:,.0f} MB/s"),
+        ("raw", f"{size(report.raw_bytes)} in {report.seconds:.1f} s: {speed(report.raw_mb_s)}"),
         ("sent", f"{size(report.sent_bytes)}{ratio}"),
         ("limited by", f"{report.limited_by or '-'}; {report.retries} retr{'y' if report.retries == 1 else 'ies'}"),
         ("memory", f"{report.peak_rss_mb:,.0f} MB at most"),

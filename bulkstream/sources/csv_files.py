@@ -73,7 +73,7 @@ class CsvFiles:
     @property
     def label(self) -> str:
         """Say in short what there is."""
-        return f"{len(self.files)} file(s)"
+        return str(self.files[0].path) if len(self.files) == 1 else f"{len(self.files)} files"
 
     def segments(self) -> Iterator[FileSegment]:
         """Yield the files that hold data."""

@@ -220,7 +220,9 @@ def _reason(kind: ColumnType, examples: dict[ColumnType, str], filled: int) -> s
     if kind is ColumnType.STRING and ColumnType.STRING in examples:
         return f"{_shown(examples[ColumnType.STRING])} is neither a number nor a date"
     shown = ", ".join(f"{_shown(value)} is {type_}" for type_, value in islice(examples.items(), 3))
-    return f"all {filled:,} sampled values are {kind}, e.g. {_shown(examples[kind])}" if len(examples) == 1 else shown
+    if len(examples) > 1 or filled == 1:
+        return shown
+    return f"all {filled:,} sampled values are {kind}, e.g. {_shown(examples[kind])}"
 
 
 def _shown(value: str) -> str:

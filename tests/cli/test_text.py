@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkstream.cli.text import amount, duration, hanging, outcome_style, progress_line, report_lines, size
+from bulkstream.cli.text import amount, duration, hanging, outcome_style, progress_line, report_lines, size, speed
 from bulkstream.decision import Decision
 from bulkstream.ledger import Ledger
 from bulkstream.model import Outcome
@@ -204,6 +204,15 @@ def test_report_names_what_happened() -> None:
     assert lines["sent"] == "2.0 MB, 2.50 times smaller"
     assert lines["run"] == "r"
     assert "verified" not in lines
+
+
+@pytest.mark.parametrize(
+    ("mb_s", "shown"),
+    [(0.0, "0 MB/s"), (0.43, "0.4 MB/s"), (9.94, "9.9 MB/s"), (9.96, "10 MB/s"), (1234.5, "1,234 MB/s")],
+)
+def test_slow_speeds_have_a_fraction(mb_s: float, shown: str) -> None:
+    """A load of little, or over a slow link, is not shown as none."""
+    assert speed(mb_s) == shown
 
 
 def test_report_of_a_load_that_never_began_shows_no_numbers_that_are_none() -> None:

@@ -118,6 +118,7 @@ def test_widening_is_a_join(a: ColumnType, b: ColumnType, c: ColumnType) -> None
         (["1" * 38, "0.5"], STRING, "might be rounded as DOUBLE"),
         (["1", "2\n3"], STRING, r"'2\n3' is neither a number nor a date"),
         (["", ""], STRING, "no value in the sample"),
+        (["1", ""], LONG, "'1' is LONG"),
         (["1", "2"], LONG, "all 2 sampled values are LONG, e.g. '1'"),
     ],
 )
