@@ -397,7 +397,7 @@ async def test_bytes_may_be_of_any_format_that_is_read_forwards(data: bytes) -> 
         (lambda: [b""], SourceError, "ended without a byte"),
         (lambda: b"id\n1\n", UsageError, "a bytes alone"),
         (lambda: {"id": 1}, UsageError, "a dict alone"),
-        (lambda: 7, UsageError, "a int can't be loaded"),
+        (lambda: 7, UsageError, "an object of type int can't be loaded"),
         (lambda: [7], UsageError, "a int"),
         (lambda: ["a.csv", {"id": 1}], UsageError, "item 2 is a dict"),
         (lambda: [{"id": 1}, "a.csv"], SourceError, "row 2 is a str"),

@@ -47,7 +47,7 @@ class BenchTarget(StrEnum):
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SOURCE]...",
+        metavar="SOURCE",
         help="Files, quoted patterns or URLs, in order; - is standard input.",
         show_default=False,
     ),
@@ -96,7 +96,7 @@ def upload(
         Format | None, typer.Option(help="Form of the sources; told by their first bytes if unset.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Columns to load, in this order; NEW=OLD renames.", metavar="COL,…")
+        str | None, typer.Option(help="Columns to load, in this order; NEW=NAME renames.", metavar="COL,…")
     ] = None,
     evolve: Annotated[
         bool, typer.Option("--evolve", help="Add columns to the dataset and widen types where the source needs it.")

@@ -133,7 +133,7 @@ class Kinds:
         if not is_blob(content):
             raise SourceError(
                 f"{content.name} is a zip archive, whose directory stands at its end, and can be read only forwards",
-                hint="Keep a copy with --spool DIR, or name the file.",
+                hint="Keep a copy with --spool DIR, or name the file; a workbook needs --format excel.",
             )
         parts = members(content)
         told = [("packed", f"zip, {len(parts):,} file{'' if len(parts) == 1 else 's'}")]

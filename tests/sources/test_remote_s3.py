@@ -151,6 +151,16 @@ def test_what_is_missing_or_refused_is_told_in_a_line(s3: Any) -> None:
         remote_blobs("s3://rows/a//b.csv", terms=TERMS)
 
 
+def test_an_endpoint_without_encryption_must_be_allowed(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, with the variable that allows it."""
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+
+    with pytest.raises(SourceUnreadable, match=r"^s3://rows/a\.csv: the endpoint's address is refused$") as caught:
+        remote_blobs("s3://rows/a.csv", terms=TERMS)
+
+    assert "AWS_ALLOW_HTTP=true" in caught.value.hint
+
+
 def test_an_unreachable_store_is_told(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """After few attempts, since the address is perhaps misspelt."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

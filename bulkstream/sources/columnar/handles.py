@@ -141,4 +141,6 @@ def _damaged(name: str, form: str, text: str) -> SourceError:
     if "crypt" in text:
         return SourceError(f"{name} is encrypted: {text}", hint=ENCRYPTED)
     hint = f"It is damaged, cut short or no {form}; write or fetch it again."
+    if form == "Parquet":
+        hint += " Where a folder holds other files too, name those of Parquet by a pattern."
     return SourceError(f"{name} can't be read as {form}: {text}", hint=hint)

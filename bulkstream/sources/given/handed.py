@@ -188,7 +188,7 @@ def handed(source: object) -> Name | Handed:
         raise UsageError(f"a {type(source).__name__} alone can't be loaded", hint="Give a list that holds it.")
     if isinstance(source, Iterable | AsyncIterable):
         return HandedRows(source)
-    raise UsageError(f"a {type(source).__name__} can't be loaded", hint=_HINT)
+    raise UsageError(f"an object of type {type(source).__name__} can't be loaded", hint=_HINT)
 
 
 def _numbered(count: int) -> list[str]:

@@ -35,6 +35,7 @@ _TRANSIENT = (408, 425, 429)
 _METADATA = ("169.254.169.254", "metadata.google.internal")
 """Where machines in a cloud get credentials; it is asked when there are none in the environment."""
 _HINT = "Check the credentials and the region in the environment; docs/sources.md names the variables."
+_ENDPOINT_HINT = "An endpoint of plain http needs AWS_ALLOW_HTTP=true, GOOGLE_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true."
 
 
 class BucketObject:
@@ -127,6 +128,8 @@ def failure(name: str, error: Exception) -> Exception:
         return SourceMissing(f"{name}: no such object", hint="Check the URL; patterns need quotes.")
     if any(host in text for host in _METADATA):
         return SourceUnreadable(f"{name}: there are no credentials in the environment", hint=_HINT)
+    if "builder error" in text:
+        return SourceUnreadable(f"{name}: the endpoint's address is refused", hint=_ENDPOINT_HINT)
     told = _TOLD.search(text)
     reason = without_secrets(f"{told[1]}: {told[2]}" if told else _CLUTTER.sub(r"\1: ", text.partition("\n")[0]))
     if told and told[1] == "NoSuchBucket":
