@@ -109,11 +109,13 @@ class BadRow(SourceError):
 
     hint = "Repair the row, or leave bad rows out with --max-bad-rows."
 
-    def __init__(self, reject: Reject) -> None:
+    def __init__(self, reject: Reject, *, hint: str = "") -> None:
         self.reject = reject
         self.path, self.line, self.offset, self.reason = reject.path, reject.line, reject.offset, reject.reason
         self.excerpt = excerpt(reject.row)
-        super().__init__(f"{self.path}, line {self.line:,} (byte {self.offset:,}): {self.reason}: {self.excerpt}")
+        super().__init__(
+            f"{self.path}, line {self.line:,} (byte {self.offset:,}): {self.reason}: {self.excerpt}", hint=hint
+        )
 
 
 class BadValue(SourceError):

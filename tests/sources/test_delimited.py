@@ -197,6 +197,7 @@ def test_a_bad_row_is_told_with_its_place(data: bytes, line: int, offset: int, r
     error = raised.value
     assert (error.path, error.line, error.offset, error.reason) == ("text.csv", line, offset, reason)
     assert error.excerpt == shown.replace("\\\\", "\\")
+    assert error.hint == "Repair the row; --max-bad-rows is only for CSV that is sent as it is."
 
 
 def test_lines_of_old_macs_are_counted() -> None:

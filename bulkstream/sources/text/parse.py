@@ -60,7 +60,7 @@ def refuse(reject: Reject) -> NoReturn:
     Raises:
         BadRow: Always.
     """
-    raise BadRow(reject)
+    raise BadRow(reject, hint="Repair the row; --max-bad-rows is only for CSV that is sent as it is.")
 
 
 @dataclass(frozen=True, slots=True)
