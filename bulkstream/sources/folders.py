@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bulkstream.sources.content import Blob
 
 
+SUFFIXES = (".parquet", ".pq", ".parq")
+
+
 @dataclass(frozen=True, slots=True)
 class ParquetFolder:
     """Files below a folder, loaded as one input.
@@ -38,9 +41,10 @@ def parquet_folder(name: str) -> ParquetFolder | None:
     path = Path(name).expanduser()
     if name == "-" or not path.is_dir():
         return None
+    every = [str(each.relative_to(path)) for each in sorted(path.rglob("*")) if each.is_file()]
+    if not any(name.endswith(SUFFIXES) for name in every):
+        return None
     from bulkstream.sources.columnar.hive import parquet_files  # noqa: PLC0415 - needs pyarrow
 
-    names = parquet_files(str(each.relative_to(path)) for each in sorted(path.rglob("*")) if each.is_file())
-    if not any(name.endswith((".parquet", ".pq", ".parq")) for name in names):
-        return None
+    names = parquet_files(every)
     return ParquetFolder(str(path), tuple(LocalBlob(path / name) for name in names))
