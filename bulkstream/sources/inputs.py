@@ -280,6 +280,9 @@ class Inputs:
             return None
         heads = [_head(content) for content in contents]
         agreement = agreed(heads, settings.header, expected)
+        if doubt := next((each.doubt for each in found if isinstance(each, Plain) and each.doubt), ""):
+            told = f"{agreement.header.reason}; taken for commas: {doubt} (else say --dialect)"
+            agreement = replace(agreement, header=replace(agreement.header, reason=told))
         if agreement.header.by_name:
             return None
         files = [data_file(head, agreement.header) for head in heads if isinstance(head, FileHead)]

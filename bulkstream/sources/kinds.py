@@ -43,9 +43,14 @@ UTF8 = "utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """CSV as the server takes it, on a local disk or from a pipe."""
+    """CSV as the server takes it, on a local disk or from a pipe.
+
+    Attributes:
+        doubt: Why it might be another dialect all the same; empty if nothing speaks for that.
+    """
 
     content: Content
+    doubt: str = ""
 
 
 Found = Plain | Text | BatchTable
@@ -143,7 +148,7 @@ class Kinds:
         encoding = encoding_of(beginning_of(content, MAGIC_BYTES), self._settings.encoding, name=content.name)
         is_near = isinstance(content, PipeContent) or (is_blob(content) and content.path is not None)
         if is_near and encoding == UTF8 and (dialect := self._dialect(content)).dialect == RFC4180:
-            return Plain(content)
+            return Plain(content, "" if dialect.certain else dialect.reason)
         decoded = rereadable(Decoded(content, encoding))  # which takes a byte order mark away, too
         dialect = self._dialect(decoded)
         told = [*facts, ("encoding", encoding), ("dialect", f"{dialect.dialect} ({dialect.reason})")]

@@ -16,7 +16,8 @@ from bulkstream.errors import (
     SourceUnreadable,
 )
 from bulkstream.model import Column, ColumnType, HeaderMode
-from bulkstream.sources import CsvFiles, locate, open_csv
+from bulkstream.settings import Upload
+from bulkstream.sources import CsvFiles, Inputs, locate, open_csv
 from bulkstream.sources import head as head_module
 from bulkstream.sources.head import read_head, record_end
 from bulkstream.stages import Buffer, Cutter
@@ -220,3 +221,19 @@ def test_the_expected_columns_name_the_source(tmp_path: Path) -> None:
     source = opened(put(tmp_path, "a.csv", b"1,a\n"), expected=expected)
 
     assert source.names == ("id", "text")
+
+
+@pytest.mark.parametrize(
+    ("text", "doubted"),
+    [("id\n1\n", False), ("id,a\n1,2\n", False), ("id;a\n1;2\n1;2;3\n4;5\n", True), ("a,b\n1,2\n1,2,3\n", True)],
+)
+def test_a_doubtful_dialect_is_told(tmp_path: Path, text: str, doubted: bool) -> None:
+    """What is taken for plain CSV, but may be something else, says so where a load begins."""
+    (tmp_path / "a.csv").write_text(text, "utf-8")
+    inputs = Inputs([tmp_path / "a.csv"])
+    inputs.find()
+
+    source = inputs.open(Upload())
+
+    assert isinstance(source, CsvFiles)
+    assert ("say --dialect" in source.reason) is doubted

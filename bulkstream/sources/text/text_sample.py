@@ -69,7 +69,7 @@ def head_record(sample: TextSample, dialect: TextDialect) -> list[str]:
             place=Place(sample.name, 0),
             hint=f"Perhaps a quote is never closed, or the dialect is another than: {dialect}.",
         )
-    if first is not None and dialect.ends is LineEnd.LF:
+    if first is not None and dialect.ends is LineEnd.LF and dialect.escape is None:
         check_line_end(without_end(sample.data[first.start : first.end]))
     return decoded(tokens.first(sample.data), sample.name)
 
