@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from bulkstream.model import Chunk
 
 _COMMA = ord(",")
+BLANK_LINES = frozenset({b"\n", b"\r\n", b"\r"})
+"""The last one at the end of a file."""
+LONGEST_BLANK = max(map(len, BLANK_LINES))
 
 Offsets = npt.NDArray[np.int64]
 
@@ -220,7 +223,7 @@ class _Walk:
         return self._judge.faults(self._chunk.data[begin:end], rows) if self._judge is not None else {}
 
     def _miscounted(self, begin: int, end: int, commas: int) -> str:
-        if not commas and end - begin <= 2 and not bytes(self._chunk.data[begin:end]).strip(b"\r\n"):  # noqa: PLR2004
+        if not commas and end - begin <= LONGEST_BLANK and bytes(self._chunk.data[begin:end]) in BLANK_LINES:
             return "blank line"
         return f"{commas + 1:,} field{'s' if commas else ''} instead of {self._wanted + 1:,}"
 

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from pyarrow import feather, ipc, orc
 
 from bulkstream.model import ColumnType
-from bulkstream.sources.given.frames import open_frame
 from tests.support.hazards.made import Format, Made, types_of
 
 if TYPE_CHECKING:
@@ -81,12 +80,12 @@ def _orc(hazard: Hazard, folder: Path) -> Made:
 
 
 def _arrow_frame(hazard: Hazard, _: Path) -> Made:
-    return _file([open_frame(hazard.arrow)], hazard.arrow, hazard)
+    return _file(hazard.arrow, hazard.arrow, hazard)
 
 
 def _polars(hazard: Hazard, _: Path) -> Made:
     frame = pl.DataFrame(hazard.arrow)
-    return Made([open_frame(frame)], tuple(frame.columns), frame.rows(), types_of(hazard))
+    return Made(frame, tuple(frame.columns), frame.rows(), types_of(hazard))
 
 
 def _pandas(hazard: Hazard, _: Path) -> Made:
@@ -94,7 +93,7 @@ def _pandas(hazard: Hazard, _: Path) -> Made:
     rows = [
         tuple(None if pd.isna(value) else value for value in row) for row in frame.itertuples(index=False, name=None)
     ]
-    return Made([open_frame(frame)], tuple(frame.columns), rows, types_of(hazard, **_pandas_types(frame)))
+    return Made(frame, tuple(frame.columns), rows, types_of(hazard, **_pandas_types(frame)))
 
 
 def _pandas_types(frame: pd.DataFrame) -> dict[str, ColumnType]:

@@ -13,6 +13,8 @@ FORMATS = (*texts.FORMATS, *columnar.FORMATS, *records.FORMATS, *databases.FORMA
 
 _NO_COLUMNS = Refused("no columns", "the source is empty, so it shows no columns")
 
+_NO_ROW = Refused("no row", "the iterable is empty")
+
 EXCEPTIONS: dict[tuple[str, str], Exceptional] = {
     (texts.CP1252, UNICODE.name): Limited("of the characters it has"),
     ("ORC", NUMBERS.name): Limited("without 64-bit numbers without sign, and moments that pyarrow can't read"),
@@ -25,6 +27,8 @@ EXCEPTIONS: dict[tuple[str, str], Exceptional] = {
     ("Excel", NUMBERS.name): Limited("within 2^53, from 1900 on"),
     ("Excel", LONG_TEXT.name): Limited("32,767 characters, a cell's most"),
     ("SQLite query", NUMBERS.name): Limited("what passes 64 bits, and decimals, as text"),
+    ("iterable of dicts", EMPTY.name): _NO_ROW,
+    ("iterable of dicts", AGAIN): _NO_ROW,
     ("pandas frame", AGAIN): Refused(
         "integers are doubles", "don't fit:\n  column  dataset  source  value\n  id      LONG     DOUBLE"
     ),

@@ -15,7 +15,6 @@ import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from bulkstream.model import ColumnType
-from bulkstream.sources.given.iterables import open_rows
 from tests.support.hazards.made import Format, Made, types_of
 from tests.support.hazards.texts import text_types
 
@@ -120,7 +119,7 @@ def _fill(cell: Any, value: Any) -> None:
 
 def _dicts(hazard: Hazard, _: Path) -> Made:
     rows = [dict(zip(hazard.names, row, strict=True)) for row in hazard.rows]
-    return Made([open_rows(iter(rows), columns=hazard.names)], hazard.names, hazard.rows, text_types(hazard))
+    return Made(iter(rows), hazard.names, hazard.rows, text_types(hazard))
 
 
 FORMATS = (
