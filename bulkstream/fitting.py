@@ -29,18 +29,15 @@ class Fitted:
     Attributes:
         types: The source's columns that are loaded, with the reasons for their types.
         columns: The dataset's, with what must be changed of them before anything is sent.
-        match: How the two were matched; None for a dataset that is to be created.
+        match: How the two were matched; None where the dataset's columns are not known, or it is to be created.
+        guessed: The dataset is to be created with types that are from a sample of the text that is loaded.
     """
 
     source: CsvFiles | CsvPipes | Tables
     types: Types
     columns: tuple[Column, ...]
     match: Match | None = None
-
-    @property
-    def guessed(self) -> bool:
-        """Whether the columns' types are from a sample of the text that is loaded."""
-        return self.match is None and self.types.guessed
+    guessed: bool = False
 
     @property
     def empty(self) -> frozenset[str]:
@@ -69,7 +66,7 @@ def fitted(
         return _tables(source, settings, wanted, dataset)
     if wanted is None:
         types = source.types(settings.sample_size)
-        return Fitted(source, types, types.columns)
+        return Fitted(source, types, types.columns, guessed=types.guessed)
     if settings.check is Check.OFF or not wanted or not source.names:
         return Fitted(source, Types((), 0), tuple(wanted) or tuple(map(Column, source.names)))
     types = source.types(min(settings.sample_size, MATCH_BYTES))
@@ -82,7 +79,8 @@ def _tables(source: Tables, settings: Upload, wanted: Sequence[Column] | None, d
     chosen = choose(found.inferred if wanted is None else _judged(found, settings), settings.columns)
     types = replace(found, inferred=tuple(each.inferred for each in chosen))
     if not wanted:
-        return Fitted(source.laid_out(layout_of(chosen)), types, types.columns)
+        guessed = wanted is None and types.guessed
+        return Fitted(source.laid_out(layout_of(chosen)), types, types.columns, guessed=guessed)
     if not found.inferred:  # not even a header, so there are no rows
         return Fitted(source.laid_out(tuple(Slot(column, None) for column in wanted)), types, tuple(wanted))
     match = matched(chosen, wanted, by_name=source.named)

@@ -10,7 +10,10 @@ import pytest
 
 from bulkstream import Column, ColumnType, Dialect, UpdateMethod, prepare
 from bulkstream.errors import BadRow, SchemaError
+from bulkstream.fitting import fitted
 from bulkstream.rows import sifter_of
+from bulkstream.settings import Upload
+from bulkstream.sources import Inputs
 from tests.test_load import Recorder, client_of, rows_of
 
 if TYPE_CHECKING:
@@ -136,3 +139,18 @@ async def test_what_was_seen_whole_is_not_verified_again(tmp_path: Path) -> None
         stream = await client.streams.get(report.stream_id or 0)
 
         assert stream.columns == (Column("id"), Column("text"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_types_are_guessed_for_a_new_dataset_alone(tmp_path: Path, name: str) -> None:
+    """Where there is a dataset, its own types count, or, if nobody tells them, none."""
+    data = b"id,day,text\n" + b"1,2026-01-31,a\n" * 50_000
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    settings = Upload(sample_size=1024)
+    inputs = Inputs([tmp_path / name])
+    inputs.find()
+
+    wanted: tuple[list[Column] | None, ...] = (None, [], COLUMNS)
+    guessed = [fitted(inputs.open(settings), settings, columns, "A").guessed for columns in wanted]
+
+    assert guessed == [True, False, False]
