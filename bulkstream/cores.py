@@ -20,12 +20,12 @@ def usable_cores() -> int:
     return max(1, min(affinity, _quota_cores(Path("/sys/fs/cgroup/cpu.max"))))
 
 
-def step_back() -> None:
-    """Lower this thread's priority, where the system has one per thread."""
+def step_back(steps: int = NICE) -> None:
+    """Lower this thread's priority by so many steps, where the system has one per thread."""
     if sys.platform == "linux":
         with suppress(OSError):  # not everywhere allowed, and never needed
             thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + steps)
 
 
 def _quota_cores(cpu_max: Path) -> int:

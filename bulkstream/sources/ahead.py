@@ -23,6 +23,9 @@ MOST_BYTES = 16 << 20
 """Bytes of blocks that wait to be read, one more per thread not counted: a part of the usual size in the making."""
 FIRST_BYTES = 4 << 20
 """Bytes that the first lane may hold when the others have taken all the room."""
+STEPS = 2
+"""Steps below the event loop's priority, and above that of the workers: what one thread alone can make, as unpacking a
+file is, must not wait for those that wait for it."""
 MOST_LANES = 256
 """Pieces that were begun and not read to their end; those of empty files take no bytes."""
 PATIENCE_S = 1.0
@@ -150,7 +153,7 @@ class Ahead:
             self._threads.append(thread)  # behind its start, as `close` may come meanwhile, and joins what it finds
 
     def _work(self) -> None:
-        step_back()
+        step_back(STEPS)
         while (begun := self._begun()) is not None:
             self._make(*begun)
 

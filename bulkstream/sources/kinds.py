@@ -147,10 +147,13 @@ class Kinds:
     def _text(self, content: Content, *, remote: bool, facts: Sequence[Fact]) -> Plain | Text:
         encoding = encoding_of(beginning_of(content, MAGIC_BYTES), self._settings.encoding, name=content.name)
         is_near = isinstance(content, PipeContent) or (is_blob(content) and content.path is not None)
-        if is_near and encoding == UTF8 and (dialect := self._dialect(content)).dialect == RFC4180:
+        decoded = content
+        plain = encoding == UTF8 and (dialect := self._dialect(content)).dialect == RFC4180
+        if plain and is_near:
             return Plain(content, "" if dialect.certain else dialect.reason)
-        decoded = rereadable(Decoded(content, encoding))  # which takes a byte order mark away, too
-        dialect = self._dialect(decoded)
+        if not plain or beginning_of(content, MAGIC_BYTES).startswith(UTF8_BOM):
+            decoded = rereadable(Decoded(content, encoding))  # which takes a byte order mark away, too
+            dialect = self._dialect(decoded)
         told = [*facts, ("encoding", encoding), ("dialect", f"{dialect.dialect} ({dialect.reason})")]
         limit = self._settings.max_record_size
         return Text(decoded, dialect.dialect, facts=told, remote=remote, max_record_bytes=limit)
