@@ -197,7 +197,7 @@ class Inputs:
         if isinstance(place, ParquetFolder):
             return place.blobs
         if not isinstance(place, Path):
-            return (place,) if is_blob(place) and not isinstance(place, Handed) else ()
+            return (place,) if is_blob(place) else ()
         if place in self._pipes and place not in self._copies:
             return ()
         return (LocalBlob(self._copies.get(place, place)),)
